@@ -1,0 +1,84 @@
+"""Systems under test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from .client import Client
+from .cluster import Cluster, Node
+
+
+class System(Protocol):
+    """What is under test: how it is put on a node, run, and spoken to.
+
+    Made as ``Kind(cluster, options)``; ``options`` are the trial's ``--set`` pairs (values
+    are strings, or plain data from a file), which the constructor checks (``UserError``).
+    The class attributes declare what the trial needs to know.
+    """
+
+    name: ClassVar[str]
+    workloads: ClassVar[Sequence[str]]
+    """Names of the workloads it supports, the default first."""
+    nemeses: ClassVar[Sequence[str]]
+    """The nemeses it must survive by default."""
+    clusters: ClassVar[Sequence[str]]
+    """Kinds of cluster it runs on, the default first."""
+    nodes: ClassVar[int]
+    """How many nodes by default."""
+    image: ClassVar[str]
+    """The image of ``fixtures/images/`` for its containers."""
+    options: ClassVar[Mapping[str, str]]
+    """The options it takes, with one line of documentation each."""
+
+    async def install(self, node: Node) -> None:
+        """Put programs and configuration on a node; the data directory is empty afterwards."""
+        ...
+
+    async def start(self, node: Node) -> None:
+        """Start (or restart, data kept) its processes on a node; does not wait for readiness."""
+        ...
+
+    async def ready(self) -> None:
+        """Return once the whole cluster serves; raise ``InfrastructureError`` if it never does."""
+        ...
+
+    def logs(self, node: Node) -> Sequence[str]:
+        """Paths on a node of the log files to collect."""
+        ...
+
+    def client(self, workload: str) -> Client:
+        """A new client for a workload that it supports."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Version and settings for the report: plain data."""
+        ...
+
+
+@runtime_checkable
+class HasPrimary(Protocol):
+    """A system whose nodes have roles."""
+
+    async def primaries(self) -> list[str]:
+        """The nodes that believe to be primary (leader, coordinator) now."""
+        ...
+
+
+class SystemKind(Protocol):
+    """The constructor of a system."""
+
+    def __call__(self, cluster: Cluster, options: Mapping[str, Any]) -> System: ...
+
+
+class Mutant(Protocol):
+    """A system with one planted bug."""
+
+    name: str
+    system: str
+    doc: str
+    """What is wrong, and where the mistake is known from."""
+    anomaly: str
+    """The anomaly that must be reported."""
+    options: Mapping[str, Any]
+    """The system options that plant it."""

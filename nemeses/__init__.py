@@ -1,0 +1,1 @@
+"""What injects and heals faults, one module per kind."""

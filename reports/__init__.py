@@ -1,0 +1,1 @@
+"""The terminal, HTML and machine-readable faces of a trial."""

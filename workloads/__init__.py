@@ -1,0 +1,1 @@
+"""What clients do and how it is judged, one module per workload."""
