@@ -1,1 +1,1 @@
-"""The engine: operations and histories, generators, the interpreter, clusters, trials, the run store."""
+"""The engine: histories, generators, the interpreter, clusters, trials, the run store."""

@@ -21,7 +21,7 @@ class InfrastructureError(DuressError):
     """The machine, the cluster or a fault did not do what it must. Exit code 3."""
 
 
-class Failed(Exception):  # noqa: N818 - the field's word
+class Failed(Exception):
     """The operation definitely did not happen (completion ``fail``).
 
     ``error`` is plain data for the history: a string or a list such as
@@ -33,7 +33,7 @@ class Failed(Exception):  # noqa: N818 - the field's word
         self.error = error
 
 
-class Indeterminate(Exception):  # noqa: N818 - the field's word
+class Indeterminate(Exception):
     """Nobody knows whether the operation happened (completion ``info``)."""
 
     def __init__(self, error: Any = None) -> None:

@@ -20,14 +20,14 @@ class TrialStarted(msgspec.Struct, frozen=True):
 
 
 class PhaseStarted(msgspec.Struct, frozen=True):
-    """``cluster``, ``system``, ``load``, ``settle``, ``final``, ``teardown``, ``check``, ``report``."""
+    """``name``: cluster, system, load, settle, final, teardown, check."""
 
     name: str
     note: str = ""
 
 
 class FaultChanged(msgspec.Struct, frozen=True):
-    """``state``: ``injecting``, ``injected``, ``healing``, ``healed`` or ``failed``; ``time`` in ns."""
+    """``state``: injecting, injected, healing, healed or failed; ``time`` in ns."""
 
     fault: Fault
     state: str

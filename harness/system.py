@@ -68,7 +68,9 @@ class HasPrimary(Protocol):
 class SystemKind(Protocol):
     """The constructor of a system."""
 
-    def __call__(self, cluster: Cluster, options: Mapping[str, Any]) -> System: ...
+    def __call__(self, cluster: Cluster, options: Mapping[str, Any]) -> System:
+        """A system for a cluster that is up."""
+        ...
 
 
 class Mutant(Protocol):

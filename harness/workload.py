@@ -33,6 +33,6 @@ class Workload(Protocol):
 class WorkloadKind(Protocol):
     """The constructor of a workload."""
 
-    def __call__(
-        self, options: Mapping[str, Any], concurrency: int, random: Random
-    ) -> Workload: ...
+    def __call__(self, options: Mapping[str, Any], concurrency: int, random: Random) -> Workload:
+        """A workload for so many client processes."""
+        ...

@@ -1,0 +1,61 @@
+"""``duress report``: judges and renders a saved run again, without running it again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from random import Random
+
+import click
+
+from .. import registry, store, trial
+from ..formats import jsonl
+from ..spec import TrialSpec
+from ..verdict import Verdict, compose
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  duress report                 the latest run
+  duress report runs/2026…      another one"""
+)
+@click.argument("run", default="latest")
+@click.option(
+    "--store",
+    "store_path",
+    default=store.DEFAULT_STORE,
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of run folders.",
+)
+def command(run: str, store_path: Path) -> int:
+    """Judge RUN (a folder, the beginning of its name, or 'latest') again and render its report."""
+    folder = store.find(run, store_path)
+    verdict = judge_again(folder)
+    for name in ("html", "junit"):
+        registry.load("reports", name)(folder.path)
+    registry.load("reports", "terminal").summarise(folder.path, sys.stdout)
+    return verdict.exit_code
+
+
+def judge_again(folder: store.RunFolder) -> Verdict:
+    """Check the saved history with today's checkers and write the new verdict."""
+    spec = folder.read_json("trial.json", TrialSpec)
+    history = jsonl.read(folder.file("history.jsonl")).history
+    workload = registry.load("workloads", spec.workload)(
+        spec.options, spec.concurrency, Random(f"{spec.seed}/workload")
+    )
+    parts = dict(trial.judge_history(spec, workload, history))
+    if folder.file("verdict.json").is_file():
+        # What went wrong with the machine then is not in the history.
+        before = folder.read_json("verdict.json", Verdict).parts.get("infrastructure")
+        if before is not None:
+            parts["infrastructure"] = before
+    verdict = compose(parts)
+    folder.write_json("verdict.json", verdict)
+    info = folder.read_json("trial.json")
+    if info.get("outcome") in (None, "valid", "invalid", "unknown"):
+        info["outcome"] = {True: "valid", False: "invalid"}.get(verdict.valid, "unknown")  # type: ignore[call-overload]
+        folder.write_json("trial.json", info)
+    return verdict

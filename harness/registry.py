@@ -1,0 +1,80 @@
+"""Finding systems, workloads, nemeses, clusters, … by entry point or as ``path.py:Name``."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+
+KINDS = ("systems", "workloads", "nemeses", "clusters", "checkers", "mutants")
+"""Each is the entry-point group ``duress.<kind>``."""
+
+
+def names(kind: str) -> list[str]:
+    """The registered names of a kind, sorted."""
+    return sorted(entry.name for entry in _entries(kind))
+
+
+def load(kind: str, name: str) -> Any:
+    """The registered object of a name, or the one that ``path.py:Name`` names.
+
+    Raises ``UserError`` that names the known ones.
+    """
+    if ".py:" in name:
+        return _from_file(name)
+    for entry in _entries(kind):
+        if entry.name == name:
+            return entry.load()
+    known = ", ".join(names(kind)) or "none"
+    raise UserError(f"no {_singular(kind)} named {name!r}; there are: {known} (or path.py:Name)")
+
+
+def mutants() -> list[Any]:
+    """Every registered mutant of every system, sorted by system and name."""
+    found = [mutant for entry in _entries("mutants") for mutant in entry.load()]
+    return sorted(found, key=lambda mutant: (mutant.system, mutant.name))
+
+
+def doc_line(thing: Any) -> str:
+    """The first line of a thing's documentation."""
+    text = getattr(thing, "doc", None) or thing.__doc__ or ""
+    return text.strip().splitlines()[0].strip() if text.strip() else ""
+
+
+def _entries(kind: str) -> Iterable[EntryPoint]:
+    return entry_points(group=f"duress.{kind}")
+
+
+def _singular(kind: str) -> str:
+    return "nemesis" if kind == "nemeses" else kind.removesuffix("s")
+
+
+def _from_file(name: str) -> Any:
+    path_text, _, attribute = name.rpartition(":")
+    path = Path(path_text).resolve()
+    if not path.is_file():
+        raise UserError(f"{path_text}: no such file")
+    module_name = f"duress_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path_text}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(
+            f"{path_text}: cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    finally:
+        sys.path.remove(str(path.parent))
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise UserError(f"{path_text}: defines no {attribute!r}") from None

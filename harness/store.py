@@ -1,0 +1,123 @@
+"""The run store: one folder a trial, useful after a crash at any byte.
+
+``trial.json`` the spec and how it ended; ``history.jsonl`` one operation a line;
+``faults.jsonl`` the ledger; ``verdict.json``; ``nodes/<name>/`` logs and data;
+``report.html``, ``junit.xml``. Whole files are replaced atomically; line files
+get each line in one write, so that a ``kill -9`` loses at most the line in flight.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .errors import UserError
+
+DEFAULT_STORE = "runs"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: readers see the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+class LineFile:
+    """An append-only file of lines, each written by one system call."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def write(self, line: bytes) -> None:
+        """Append a line that already ends in a newline."""
+        written = os.write(self._descriptor, line)
+        while written < len(line):  # a signal or a full disk cut it short
+            line = line[written:]
+            written = os.write(self._descriptor, line)
+
+    def close(self) -> None:
+        """Flush to disk and close. Idempotent."""
+        if self._descriptor >= 0:
+            os.fsync(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class RunFolder:
+    """The folder of one trial."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        """Unique, sorts by time, fit for names of resources once shortened."""
+        return self.path.name
+
+    def file(self, name: str) -> Path:
+        """A path in the folder."""
+        return self.path / name
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write (or replace) a JSON file."""
+        encoded = msgspec.json.format(msgspec.json.encode(value), indent=2)
+        write_atomically(self.file(name), encoded + b"\n")
+
+    def read_json(self, name: str, kind: Any = Any) -> Any:
+        """Read a JSON file; ``UserError`` names the file and what is wrong."""
+        path = self.file(name)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file; is {self.path} a run folder?") from None
+        except msgspec.MsgspecError as error:
+            raise UserError(f"{path}: {error}") from None
+
+
+def create(store: Path, label: str) -> RunFolder:
+    """Make a new run folder and point ``latest`` at it."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    path = store / f"{moment}-{label}-{secrets.token_hex(2)}"
+    try:
+        (path / "nodes").mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot make the run folder: {error.strerror}") from error
+    _point_latest(store, path.name)
+    return RunFolder(path.resolve())
+
+
+def find(reference: str, store: Path) -> RunFolder:
+    """A run folder by path, by ``latest`` or by the unique beginning of its name."""
+    for candidate in (Path(reference), store / reference):
+        if (candidate / "trial.json").is_file():
+            return RunFolder(candidate.resolve())
+    matches = sorted(p for p in store.glob(f"{reference}*") if (p / "trial.json").is_file())
+    if len(matches) == 1:
+        return RunFolder(matches[0].resolve())
+    problem = "is ambiguous" if matches else "was not found"
+    raise UserError(f"run {reference!r} {problem} in {store}/")
+
+
+def host() -> dict[str, str]:
+    """What the trial ran on, for the report."""
+    return {
+        "python": sys.version.split()[0],
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+    }
+
+
+def _point_latest(store: Path, name: str) -> None:
+    temporary = store / f".latest.{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(name)
+    temporary.replace(store / "latest")

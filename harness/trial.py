@@ -1,0 +1,347 @@
+"""Runs one trial, from an empty folder to a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from random import Random
+from typing import Any
+
+import msgspec
+
+from .. import __version__
+from . import registry, vacuity
+from .cluster import Cluster, Node
+from .errors import DuressError, InfrastructureError
+from .events import (
+    Event,
+    FaultChanged,
+    Listener,
+    Logged,
+    PhaseStarted,
+    TrialEnded,
+    TrialStarted,
+    VerdictReached,
+)
+from .fault import Scene
+from .fault_control import FaultControl
+from .formats.jsonl import HistoryWriter
+from .generator import any_, clients, nemesis, stagger, time_limit
+from .history import History
+from .interpreter import Interpreter
+from .operation import Operation
+from .spec import TrialSpec
+from .store import LineFile, RunFolder, host
+from .system import System
+from .verdict import Verdict, compose
+from .workload import Workload
+
+START_LIMIT_S = 120.0
+LOG_LIMIT_BYTES = 64 << 20
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a trial ended. ``outcome`` as in :class:`~.events.TrialEnded`; ``error`` is one line."""
+
+    outcome: str
+    verdict: Verdict
+    folder: str
+    error: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 valid, 1 invalid, 3 unknown, interrupted or infrastructure failure."""
+        if self.verdict.valid is False:
+            return 1
+        return 0 if self.outcome == "valid" else 3
+
+
+async def run(
+    spec: TrialSpec, folder: RunFolder, listeners: Sequence[Listener], command: str
+) -> Outcome:
+    """The story of a trial. A second cancellation while it cleans up is the caller's risk."""
+    trial = Trial(spec, folder, listeners, command)
+    interrupted, error = False, None
+    try:
+        async with (
+            trial.cluster_up() as cluster,
+            trial.system_up(cluster) as system,
+            trial.interpreter(cluster, system) as interpreter,
+        ):
+            await trial.load(interpreter)
+            await trial.settle(system)
+            await trial.final_reads(interpreter)
+    except asyncio.CancelledError:
+        interrupted = True
+    except DuressError as problem:
+        error = str(problem)
+    except ExceptionGroup as group:
+        error = "; ".join(f"{type(e).__name__}: {e}" for e in group.exceptions)
+    except OSError as problem:
+        error = f"{type(problem).__name__}: {problem}"
+    finally:
+        trial.close()
+    return trial.judge(interrupted, error)
+
+
+class Trial:
+    """The parts of one trial and what was recorded of it."""
+
+    def __init__(
+        self, spec: TrialSpec, folder: RunFolder, listeners: Sequence[Listener], command: str
+    ) -> None:
+        self.spec = spec
+        self.folder = folder
+        self.history = History()
+        self._listeners = listeners
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._now: Callable[[], int] = lambda: 0
+        self._control: FaultControl | None = None
+        self._problems: list[str] = []
+        self._phases: list[dict[str, Any]] = []
+        self._info: dict[str, Any] = {
+            "duress": __version__,
+            "id": folder.id,
+            **msgspec.to_builtins(spec),
+            "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "command": command,
+            "host": host(),
+        }
+        folder.write_json("trial.json", self._info)
+        self._history_file = HistoryWriter(folder.file("history.jsonl"))
+        self._faults_file = LineFile(folder.file("faults.jsonl"))
+        self._workload: Workload = registry.load("workloads", spec.workload)(
+            spec.options, spec.concurrency, self._random("workload")
+        )
+        self._publish(TrialStarted(self._info, str(folder.path)))
+
+    # -- phases ----------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def cluster_up(self) -> AsyncIterator[Cluster]:
+        """Nodes and network, removed on every way out."""
+        kind = registry.load("clusters", self.spec.cluster)
+        system_kind = registry.load("systems", self.spec.system)
+        options = {"image": system_kind.image, **self.spec.options}
+        cluster: Cluster = kind(self.folder.id, self.spec.nodes, self.folder.path, options)
+        self._phase("cluster", f"{len(self.spec.nodes)} nodes, {self.spec.cluster}")
+        try:
+            await _bounded("bringing the cluster up", cluster.up(), START_LIMIT_S)
+            yield cluster
+        finally:
+            self._phase("teardown")
+            try:
+                await cluster.down()
+            except DuressError as error:
+                self._problem(f"teardown: {error}")
+
+    @contextlib.asynccontextmanager
+    async def system_up(self, cluster: Cluster) -> AsyncIterator[System]:
+        """The system installed, started and serving; its logs are collected afterwards."""
+        kind = registry.load("systems", self.spec.system)
+        system: System = kind(cluster, self.spec.options)
+        self._phase("system", self.spec.system)
+        nodes = list(cluster.nodes.values())
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                await asyncio.gather(*(system.install(node) for node in nodes))
+                await asyncio.gather(*(system.start(node) for node in nodes))
+                await system.ready()
+        except TimeoutError:
+            await self._collect_logs(system, nodes)
+            raise InfrastructureError(
+                f"{self.spec.system} did not start within {START_LIMIT_S:g} s; see nodes/*/"
+            ) from None
+        except DuressError:
+            await self._collect_logs(system, nodes)
+            raise
+        self._info["system_info"] = system.describe()
+        try:
+            yield system
+        finally:
+            await self._collect_logs(system, nodes)
+
+    @contextlib.asynccontextmanager
+    async def interpreter(self, cluster: Cluster, system: System) -> AsyncIterator[Interpreter]:
+        """What runs generators; on the way out every fault is healed and every client closed."""
+        scene = Scene(
+            cluster,
+            system,
+            self._random("nemesis"),
+            {**self.spec.options, "interval_s": self.spec.interval_s},
+        )
+        nemeses = {}
+        for name in self.spec.nemeses:
+            nemeses[name] = registry.load("nemeses", name)(scene)
+        self._nemesis_generators = [each.generator() for each in nemeses.values()]
+        control = self._control = FaultControl(nemeses, self._record_fault, lambda: self._now())
+        interpreter = Interpreter(
+            nodes=self.spec.nodes,
+            concurrency=self.spec.concurrency,
+            client=lambda: system.client(self.spec.workload),
+            invoke_nemesis=control.invoke,
+            record=self._record,
+            log=lambda message: self._publish(Logged(message, "warning")),
+            random=self._random("generator"),
+            timeout_s=self.spec.timeout_s,
+        )
+        self._now = interpreter.now
+        try:
+            await self._prepare(system)
+            yield interpreter
+        finally:
+            await interpreter.close()
+            for failure in await control.heal_all():
+                self._problem(f"not healed: {failure}")
+
+    async def load(self, interpreter: Interpreter) -> None:
+        """The main phase: clients at the wanted rate, the nemeses beside them."""
+        self._phase("load", f"{self.spec.time_limit_s:g} s")
+        operations = self._workload.generator()
+        if self.spec.rate:
+            operations = stagger(1 / self.spec.rate, operations)
+        limit_s = self.spec.time_limit_s
+        generator = clients(operations)
+        if self._nemesis_generators:
+            generator = any_(generator, nemesis(any_(*self._nemesis_generators)))
+        await interpreter.run(time_limit(limit_s, generator))
+
+    async def settle(self, system: System) -> None:
+        """Heal everything, see that the system serves again, and give it quiet time."""
+        self._phase("settle")
+        assert self._control is not None
+        for failure in await self._control.heal_all():
+            raise InfrastructureError(f"not healed: {failure}")
+        healed_at = self._loop.time()
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                await system.ready()
+        except (TimeoutError, InfrastructureError) as error:
+            self._problem(
+                f"{self.spec.system} did not recover after everything was healed: {error}"
+            )
+            return
+        self._info["recovered_s"] = round(self._loop.time() - healed_at, 3)
+        await asyncio.sleep(self.spec.settle_s)
+
+    async def final_reads(self, interpreter: Interpreter) -> None:
+        """What the workload wants to see once all is quiet."""
+        final = self._workload.final_generator()
+        if final is not None:
+            self._phase("final")
+            await interpreter.run(clients(final))
+
+    def judge(self, interrupted: bool, error: str | None) -> Outcome:
+        """The verdict on what was recorded, written to the folder."""
+        self._phase("check")
+        parts = dict(judge_history(self.spec, self._workload, self.history))
+        problems = [*self._problems, *(self._control.problems if self._control else [])]
+        if error:
+            problems.insert(0, error)
+        if interrupted:
+            problems.insert(0, "interrupted before its end")
+        if problems:
+            parts["infrastructure"] = Verdict(valid="unknown", reason="; ".join(problems))
+        verdict = compose(parts)
+        outcome = {True: "valid", False: "invalid"}.get(verdict.valid, "unknown")  # type: ignore[call-overload]
+        if verdict.valid is not False and (interrupted or error):
+            outcome = "interrupted" if interrupted else "error"
+        self._info.update(outcome=outcome, error=error, phases=self._phases)
+        self.folder.write_json("verdict.json", verdict)
+        self.folder.write_json("trial.json", self._info)
+        self._publish(VerdictReached(verdict))
+        self._publish(TrialEnded(outcome, str(self.folder.path), self._loop.time() - self._began))
+        return Outcome(outcome, verdict, str(self.folder.path), error)
+
+    def close(self) -> None:
+        """Flush what is on its way to disk."""
+        self._history_file.close()
+        self._faults_file.close()
+
+    # -- recording -------------------------------------------------------------
+
+    def _record(self, operation: Operation) -> Operation:
+        # Not yet shared with anyone, so giving it its index breaks no promise.
+        msgspec.structs.force_setattr(operation, "index", len(self.history))
+        self._history_file.append(operation)
+        self.history.append(operation)
+        for listener in self._listeners:
+            listener(operation)
+        return operation
+
+    def _record_fault(self, change: FaultChanged) -> None:
+        line = {"time": change.time, "state": change.state, "fault": change.fault}
+        if change.seen:
+            line["seen"] = change.seen
+        self._faults_file.write(_encode(line) + b"\n")
+        self._publish(change)
+
+    def _publish(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def _phase(self, name: str, note: str = "") -> None:
+        self._phases.append({"name": name, "time": self._now()})
+        self._publish(PhaseStarted(name, note))
+
+    def _problem(self, text: str) -> None:
+        self._problems.append(text)
+        self._publish(Logged(text, "warning"))
+
+    # -- pieces ----------------------------------------------------------------
+
+    def _random(self, stream: str) -> Random:
+        """Independent streams, so that one part's draws do not shift another's."""
+        return Random(f"{self.spec.seed}/{stream}")
+
+    async def _prepare(self, system: System) -> None:
+        client = system.client(self.spec.workload)
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                await client.open(self.spec.nodes[0])
+                await client.setup()
+        except Exception as error:
+            raise InfrastructureError(
+                f"{self.spec.system}: the client could not set up: {type(error).__name__}: {error}"
+            ) from error
+        finally:
+            await client.close()
+
+    async def _collect_logs(self, system: System, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            for path in system.logs(node):
+                target = self.folder.file(f"nodes/{node.name}/{PurePosixPath(path).name}")
+                try:
+                    content = await _bounded("collecting logs", node.get(path), 30)
+                except (FileNotFoundError, DuressError, OSError):
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content[-LOG_LIMIT_BYTES:])
+
+
+def judge_history(spec: TrialSpec, workload: Workload, history: History) -> Mapping[str, Verdict]:
+    """Every checker's verdict; one that crashes is unknown, with the reason."""
+    parts: dict[str, Verdict] = {}
+    for name, checker in workload.checkers().items():
+        try:
+            parts[name] = checker.check(history, {"time_limit_s": spec.check_time_s})
+        except Exception as error:
+            parts[name] = Verdict(
+                valid="unknown", reason=f"the checker failed: {type(error).__name__}: {error}"
+            )
+    parts["vacuity"] = vacuity.check(history, spec.nemeses)
+    return parts
+
+
+async def _bounded(what: str, awaitable: Any, limit_s: float) -> Any:
+    try:
+        async with asyncio.timeout(limit_s):
+            return await awaitable
+    except TimeoutError:
+        raise InfrastructureError(f"{what} took more than {limit_s:g} s") from None

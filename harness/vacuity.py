@@ -1,0 +1,57 @@
+"""A run in which nothing happened is not a pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from .history import INVOKE, NEMESIS_PROCESS, OK, TYPE_NAMES, History
+from .verdict import Verdict
+
+
+def outcomes(history: History) -> dict[str, dict[str, int]]:
+    """Client operations by ``f`` and outcome; never completed ones count as ``info``."""
+    columns = history.columns()
+    counts: dict[str, Counter[str]] = {}
+    clients = columns.process != NEMESIS_PROCESS
+    for code, f in enumerate(columns.fs):
+        if f is None:
+            continue
+        mine = clients & (columns.f == code)
+        if not mine.any():
+            continue
+        by_type: Counter[str] = Counter()
+        for type_code, name in enumerate(TYPE_NAMES):
+            if type_code != INVOKE:
+                by_type[name] = int((mine & (columns.type == type_code)).sum())
+        by_type["info"] += int((mine & (columns.type == INVOKE) & (columns.pair < 0)).sum())
+        counts[f] = by_type
+    return {f: dict(by_type) for f, by_type in counts.items()}
+
+
+def check(history: History, nemeses: Sequence[str]) -> Verdict:
+    """Unknown if some kind of operation never succeeded, or if a wanted fault never took effect."""
+    counts = outcomes(history)
+    reasons = [
+        f"no {f!r} ever succeeded ({sum(by_type.values())} tried)"
+        for f, by_type in counts.items()
+        if not by_type[TYPE_NAMES[OK]]
+    ]
+    if not counts:
+        reasons.append("no operation was ever invoked")
+    effective = {
+        operation.value["kind"]
+        for operation in history.nemesis()
+        if operation.f == "inject"
+        and operation.type != "invoke"
+        and operation.error is None
+        and "id" in (operation.value or {})
+    }
+    missing = [name for name in nemeses if name not in effective]
+    if missing:
+        reasons.append(f"no fault of these kinds ever took effect: {', '.join(missing)}")
+    return Verdict(
+        valid="unknown" if reasons else True,
+        reason="; ".join(reasons),
+        statistics={"outcomes": counts, "faults": sorted(effective)},
+    )

@@ -1,0 +1,65 @@
+"""The rhythm of a nemesis: inject, wait, heal, wait, and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from ..harness.generator import PENDING, Context, Generator
+from ..harness.operation import NEMESIS, Operation
+
+Wish = Callable[[Random], dict[str, Any]]
+"""Draws what to inject next: ``{"kind": …, …}``."""
+
+
+class Cadence(Generator):
+    """Alternates ``inject`` and ``heal`` of one kind, without end.
+
+    Pauses are drawn between half and one and a half times their mean, which keeps
+    windows of every length and phase likely while no fault lasts forever.
+
+    ``Cadence("kill", wish, random, every_s=3, lasts_s=1)`` injects about every
+    three seconds after the last heal and heals about a second later.
+    """
+
+    __slots__ = ("_due", "_every_ns", "_kind", "_lasts_ns", "_next", "_wish")
+
+    def __init__(
+        self, kind: str, wish: Wish, random: Random, *, every_s: float, lasts_s: float
+    ) -> None:
+        self._kind = kind
+        self._wish = wish
+        self._every_ns = int(every_s * 1e9)
+        self._lasts_ns = int(lasts_s * 1e9)
+        self._next: dict[str, Any] | None = wish(random)
+        self._due = _around(random, self._every_ns)
+
+    def op(self, context: Context) -> Any:
+        """The next inject or heal, at its time."""
+        if not context.free & context.nemesis_mask:
+            return PENDING, self
+        injecting = self._next is not None
+        operation = Operation(
+            -1,
+            max(context.time, self._due),
+            NEMESIS,
+            "invoke",
+            "inject" if injecting else "heal",
+            self._next if injecting else {"kind": self._kind},
+        )
+        return operation, self._after(operation.time, injecting, context.random)
+
+    def _after(self, time: int, injected: bool, random: Random) -> Cadence:
+        successor = Cadence.__new__(Cadence)
+        successor._kind = self._kind
+        successor._wish = self._wish
+        successor._every_ns = self._every_ns
+        successor._lasts_ns = self._lasts_ns
+        successor._next = None if injected else self._wish(random)
+        successor._due = time + _around(random, self._lasts_ns if injected else self._every_ns)
+        return successor
+
+
+def _around(random: Random, mean_ns: int) -> int:
+    return int(mean_ns * (0.5 + random.random()))

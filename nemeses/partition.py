@@ -1,0 +1,224 @@
+"""Partitions: which directed links drop every packet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any, ClassVar
+
+from ..harness.cluster import Link
+from ..harness.errors import InfrastructureError, UserError
+from ..harness.fault import Fault, Scene
+from ..harness.system import HasPrimary
+from .cadence import Cadence
+
+Cut = frozenset[Link]
+
+POLL_S = 0.004
+"""How often an aimed partition looks for a new primary: well below a replication round."""
+
+WAIT_FOR_PRIMARY_S = 3.0
+
+
+def between(left: Sequence[str], right: Sequence[str]) -> Cut:
+    """Both directions of every link between two groups."""
+    return one_way(left, right) | one_way(right, left)
+
+
+def one_way(senders: Sequence[str], receivers: Sequence[str]) -> Cut:
+    """Every link from one group to another, that direction only."""
+    return frozenset((a, b) for a in senders for b in receivers if a != b)
+
+
+def halves(nodes: Sequence[str], random: Random) -> Cut:
+    """Two groups of (nearly) equal size."""
+    shuffled = random.sample(nodes, len(nodes))
+    middle = len(nodes) // 2
+    return between(shuffled[:middle], shuffled[middle:])
+
+
+def isolated(nodes: Sequence[str], alone: Sequence[str]) -> Cut:
+    """Some nodes against all others."""
+    return between(alone, [node for node in nodes if node not in alone])
+
+
+def one_node(nodes: Sequence[str], random: Random) -> Cut:
+    """A random node against all others."""
+    return isolated(nodes, [random.choice(nodes)])
+
+
+def minority_third(nodes: Sequence[str], random: Random) -> Cut:
+    """A random set smaller than a third (at least one node) against all others."""
+    return isolated(nodes, random.sample(nodes, max(1, (len(nodes) - 1) // 3)))
+
+
+def bridge(nodes: Sequence[str], random: Random) -> Cut:
+    """Two halves that cannot see each other, and one node that sees both."""
+    shuffled = random.sample(nodes, len(nodes))
+    middle = (len(nodes) - 1) // 2
+    return between(shuffled[1 : 1 + middle], shuffled[1 + middle :])
+
+
+def majorities_ring(nodes: Sequence[str], random: Random) -> Cut:
+    """Every node sees a majority, no two see the same one (nodes on a shuffled ring)."""
+    ring = random.sample(nodes, len(nodes))
+    size = len(ring)
+    reach = -(-(size // 2) // 2)  # neighbours on each side that make up a majority
+    links = set()
+    for at, node in enumerate(ring):
+        for other_at, other in enumerate(ring):
+            distance = min((at - other_at) % size, (other_at - at) % size)
+            if distance > reach:
+                links.add((node, other))
+    return frozenset(links)
+
+
+def half_deaf(nodes: Sequence[str], random: Random) -> Cut:
+    """One direction only: a random group still hears the others, but is not heard."""
+    group = random.sample(nodes, random.randint(1, max(1, len(nodes) // 2)))
+    return one_way(group, [node for node in nodes if node not in group])
+
+
+RANDOM_SHAPES: Mapping[str, Callable[[Sequence[str], Random], Cut]] = {
+    "halves": halves,
+    "one": one_node,
+    "minority-third": minority_third,
+    "bridge": bridge,
+    "majorities-ring": majorities_ring,
+    "one-way": half_deaf,
+}
+
+SHAPES = {
+    **{name: (make.__doc__ or "").strip() for name, make in RANDOM_SHAPES.items()},
+    "flapping": "Two halves, cut and healed several times a second.",
+    "primary": "The primary against all others.",
+    "primary-pair": "The primary and one other node against the rest.",
+    "new-primary": "Aimed: waits for the next election and cuts the winner off at once.",
+}
+
+
+class PartitionNemesis:
+    """Cuts links between nodes, atomically, and probes that exactly those are cut."""
+
+    name: ClassVar[str] = "partition"
+    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
+    options: ClassVar[Mapping[str, str]] = {
+        "partition-shapes": "comma-separated shapes (default: all that the system allows); "
+        + ", ".join(SHAPES),
+        "partition-lasts": "mean seconds until it heals (default: the interval)",
+        "flap-period": "seconds of one cut and heal of a flapping partition (default 0.2)",
+    }
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._nodes = sorted(scene.cluster.nodes)
+        self._flapping: asyncio.Task[None] | None = None
+        shapes = scene.options.get("partition-shapes")
+        self._shapes = [s.strip() for s in str(shapes).split(",")] if shapes else self._default()
+        for shape in self._shapes:
+            if shape not in SHAPES:
+                raise UserError(
+                    f"partition-shapes: no shape named {shape!r}; there are: {', '.join(SHAPES)}"
+                )
+
+    def _default(self) -> list[str]:
+        has_primary = isinstance(self._scene.system, HasPrimary)
+        aimed = ("primary", "primary-pair", "new-primary")
+        return [s for s in SHAPES if has_primary or s not in aimed]
+
+    def generator(self) -> Cadence:
+        """Cuts about every interval, for about as long."""
+        interval_s = float(self._scene.options["interval_s"])
+        lasts_s = float(self._scene.options.get("partition-lasts", interval_s))
+        return Cadence(
+            self.name, self._wish, self._scene.random, every_s=interval_s, lasts_s=lasts_s
+        )
+
+    def _wish(self, random: Random) -> dict[str, Any]:
+        return {"kind": self.name, "shape": random.choice(self._shapes)}
+
+    async def plan(self, wish: Mapping[str, Any], fault_id: int) -> Fault | None:
+        """Draw the links of a shape; aimed shapes ask (or wait) for the primary."""
+        cut = await self._cut_of(wish["shape"])
+        if not cut:
+            return None
+        touched = sorted({node for link in cut for node in link})
+        parameters: dict[str, Any] = {"shape": wish["shape"], "cut": sorted(map(list, cut))}
+        if wish["shape"] == "flapping":
+            parameters["period_s"] = float(self._scene.options.get("flap-period", 0.2))
+        return Fault(fault_id, self.name, touched, parameters)
+
+    async def _cut_of(self, shape: str) -> Cut:
+        random = self._scene.random
+        if shape in RANDOM_SHAPES:
+            return RANDOM_SHAPES[shape](self._nodes, random)
+        if shape == "flapping":
+            return halves(self._nodes, random)
+        if not isinstance(self._scene.system, HasPrimary):
+            return one_node(self._nodes, random)
+        primaries = await self._scene.system.primaries()
+        if shape == "new-primary":
+            primaries = await self._next_primary(self._scene.system, frozenset(primaries))
+        if not primaries:
+            return frozenset()
+        primary = random.choice(sorted(primaries))
+        alone = [primary]
+        if shape == "primary-pair":
+            alone.append(random.choice([node for node in self._nodes if node != primary]))
+        return isolated(self._nodes, alone)
+
+    async def _next_primary(self, system: HasPrimary, known: frozenset[str]) -> list[str]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + WAIT_FOR_PRIMARY_S
+        while loop.time() < deadline:
+            new = [node for node in await system.primaries() if node not in known]
+            if new:
+                return new
+            await asyncio.sleep(POLL_S)
+        return []
+
+    async def inject(self, fault: Fault) -> dict[str, Any]:
+        """Cut, and see that exactly these links are dead."""
+        cut = cut_of(fault)
+        await self._set(cut)
+        period_s = fault.parameters.get("period_s")
+        if period_s:
+            self._flapping = asyncio.get_running_loop().create_task(self._flap(cut, period_s))
+        return {"dead": len(cut)}
+
+    async def heal(self, fault: Fault) -> dict[str, Any]:
+        """Let every link live again, and see that they do."""
+        if self._flapping is not None:
+            self._flapping.cancel()
+            await asyncio.wait([self._flapping])
+            self._flapping = None
+        await self._set(frozenset())
+        return {"dead": 0}
+
+    async def _set(self, cut: Cut) -> None:
+        network = self._scene.cluster.network
+        await network.cut(cut)
+        dead = await network.probe()
+        if dead != cut:
+            raise InfrastructureError(
+                f"partition: expected {len(cut)} dead links, observed {len(dead)}; "
+                f"open although cut: {_names(cut - dead)}; dead although open: {_names(dead - cut)}"
+            )
+
+    async def _flap(self, cut: Cut, period_s: float) -> None:
+        network = self._scene.cluster.network
+        while True:
+            await asyncio.sleep(period_s / 2)
+            await network.cut(frozenset())
+            await asyncio.sleep(period_s / 2)
+            await network.cut(cut)
+
+
+def cut_of(fault: Fault) -> Cut:
+    """The links of a partition fault, back from plain data."""
+    return frozenset((a, b) for a, b in fault.parameters["cut"])
+
+
+def _names(links: Cut) -> str:
+    return ", ".join(f"{a}->{b}" for a, b in sorted(links)[:6]) or "none"
