@@ -142,4 +142,6 @@ class ClusterKind(Protocol):
 
     def __call__(
         self, trial_id: str, node_names: Sequence[str], folder: Path, options: Mapping[str, object]
-    ) -> Cluster: ...
+    ) -> Cluster:
+        """A cluster that is not up yet."""
+        ...

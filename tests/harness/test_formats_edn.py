@@ -41,7 +41,7 @@ def _collections(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 @given(value=st.recursive(scalars, _collections, max_leaves=15))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_round_trip(value: Any) -> None:
     again = loads(write(value))
     assert again == value
@@ -80,7 +80,8 @@ def test_the_size_of_the_window_does_not_matter(values: list[Any]) -> None:
         (r'"a\n\t\"\\\u00e9\ud83d\ude00"', 'a\n\t"\\é😀'),
         ('"two\nlines ; no comment"', "two\nlines ; no comment"),
         (r"[\a \newline \( \u00e9 \; \,]", [Char(c) for c in "a\n(é;,"]),
-        ("(:a :b/c d e/f / - ->)", (Keyword("a"), Keyword("b/c"), *map(Symbol, ("d", "e/f", "/", "-", "->")))),
+        ("(:a :b/c)", (Keyword("a"), Keyword("b/c"))),
+        ("[d e/f / - ->]", [Symbol(name) for name in ("d", "e/f", "/", "-", "->")]),
         ("{:a 1,,, :b [1 2]}", {Keyword("a"): 1, Keyword("b"): [1, 2]}),
         ("#{1 2}", frozenset((1, 2))),
         ("#{[1 {2 3}]}", frozenset(((1, FrozenMap({2: 3})),))),
@@ -88,7 +89,7 @@ def test_the_size_of_the_window_does_not_matter(values: list[Any]) -> None:
         ('#inst "2020-01-01"', Tagged("inst", "2020-01-01")),
         ("#a #_ x #b 1", Tagged("a", Tagged("b", 1))),
         ("#:ns{:a 1 :_/b 2 :c/d 3}", {Keyword("ns/a"): 1, Keyword("b"): 2, Keyword("c/d"): 3}),
-        ('#object[java.lang.Object 0x4d "x@4d"]', Tagged("object", [Symbol("java.lang.Object"), 77, "x@4d"])),
+        ('#object[a.Object 0x4d "x@4d"]', Tagged("object", [Symbol("a.Object"), 77, "x@4d"])),
         ("#<Object a b>", Tagged("unreadable", "#<Object a b>")),
         ('#"a.*"', Tagged("", "a.*")),
         ("^{:line 1} [x]", [Symbol("x")]),
@@ -160,6 +161,15 @@ def test_unwrap_streams_the_elements_of_one_vector_only() -> None:
         list(Reader("[1] [2]").forms(True))
     with pytest.raises(UserError, match="never closed"):
         list(Reader("[1 {2 3}").forms(True))
+
+
+def test_the_line_of_a_form() -> None:
+    reader = Reader("; c\n{1\n 2} {}\n 5\n\n#a [3] #b\n{} nil", types=Plain)
+    assert [(reader.line(), form) for form in reader.forms()] == [
+        (2, {"1": 2}), (3, {}), (4, 5), (6, [3]), (7, {}), (7, None),
+    ]  # fmt: skip
+    reader = Reader("\n[\n1\n{}\n 2 ]", types=Plain)
+    assert [(reader.line(), form) for form in reader.forms(True)] == [(3, 1), (4, {}), (5, 2)]
 
 
 def test_what_edn_cannot_say_is_refused() -> None:

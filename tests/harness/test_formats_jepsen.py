@@ -4,15 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from duress.harness.errors import UserError
 from duress.harness.formats import jepsen, load
-from duress.harness.history import UNPAIRED, History
+from duress.harness.history import UNPAIRED
 from duress.harness.operation import Operation
-
-from .test_formats_jsonl import histories
 
 
 def read(tmp_path: Path, text: str, name: str = "h.edn", **options: Any) -> Any:
@@ -57,7 +53,7 @@ def test_json_lines_and_arrays(tmp_path: Path, colon: str) -> None:
         f'{{"process":0,"type":"{colon}ok","f":"{colon}write","value":3,"time":9}}',
     ]
     assert list(read(tmp_path, "\n".join(lines), "h.json").history) == EXPECTED
-    assert list(read(tmp_path, f"[{',\n'.join(lines)}]", "h.json").history) == EXPECTED
+    assert list(read(tmp_path, "[" + ",\n".join(lines) + "]", "h.json").history) == EXPECTED
 
 
 def test_transactions_become_lists_with_strings(tmp_path: Path) -> None:
@@ -123,7 +119,7 @@ def test_independence_can_be_forced_and_tagged(tmp_path: Path) -> None:
     tagged = text.replace("[7", "#jepsen.independent.Tuple [7")
     assert [(o.key, o.value) for o in read(tmp_path, tagged).history] == [(7, 1), (7, 1)]
     with pytest.raises(UserError, match=r"h\.edn:2: value 3 is not a pair"):
-        read(tmp_path, text.splitlines()[0] + "\n" + text.replace("[7 1]", "3"), independent=True)
+        read(tmp_path, text[: text.rindex("[")] + "3}", independent=True)
     with pytest.raises(UserError, match=r"h\.edn:2: value \[8, 1\] is not a pair of the key 7"):
         read(tmp_path, text[::-1].replace("7[", "8[", 1)[::-1], independent=True)
 
@@ -160,20 +156,20 @@ def test_odd_histories_are_mended_and_say_so(tmp_path: Path) -> None:
         ("{:process 1, :type :ok, :f :read}", "process 1 completes 'read', which it never invoked"),
         ("{:process 0, :type :ok, :f :read}", "completes 'read' but had invoked 'write'"),
         ("{:process 0, :type :invoke, :f :read}", "while its 'write' is open"),
-        ("{:process 0, :type :maybe, :f :write}", "type 'maybe' is not"),
+        ("{:process 0, :type :maybe, :f :write}", "type maybe is not"),
         ("{:process 0, :f :write}", "without a type"),
         ("{:type :ok, :f :write}", "without a process"),
         ("{:process :client, :type :ok, :f :write}", "neither a number nor nemesis"),
         ("{:process true, :type :ok, :f :write}", "neither a number nor nemesis"),
         ("{:process 3, :type :invoke, :value 4}", "without f"),
         ("{:process 3, :type :invoke, :f 4}", "f 4 is not a name"),
-        ("{:process 0, :type :ok, :f :write, :time :now}", "time 'now'"),
+        ("{:process 0, :type :ok, :f :write, :time :now}", "time now is"),
         ("{:process 0, :type :ok, :f :write, :time 99999999999999999999}", "64 bits"),
         ("{:process :nemesis, :type :info}", "without f"),
         ("{:process 0, :type [:ok], :f :write}", "type "),
         ("[1 2]", "a map) is expected"),
-        ("5", "a map) is expected"),
-        ("{:process 0, :type :ok, :f :write", "never closed"),
+        ("5", "a map) is expected here, not 5"),
+        ("nil #foo {}", "a map) is expected here, not None"),
     ],
 )
 def test_what_contradicts_itself_is_named(tmp_path: Path, line: str, what: str) -> None:
@@ -227,35 +223,3 @@ def test_what_is_written_is_what_knossos_and_elle_read() -> None:
         '{:process 5, :type :ok, :f :read, :value {0 10, :from nil, "a b" true}, :time 9, '
         ":index 4}",
     ]
-
-
-def _forward(history: History) -> list[Operation]:
-    """Without the nemesis, whose lone ``info`` of the same name Jepsen cannot tell from pairs."""
-    return [o for o in history if o.process != "nemesis"]
-
-
-@given(history=histories())
-@settings(max_examples=60, deadline=None)
-def test_round_trip(history: History, tmp_path_factory: pytest.TempPathFactory) -> None:
-    path = tmp_path_factory.getbasetemp() / "round.edn"
-    kept = History(Operation(-1, *_fields(o)[1:]) for o in _forward(history))
-    jepsen.write(kept, path)
-    assert list(jepsen.read(path, independent=False).history) == list(kept)
-
-
-@given(history=histories(st.none() | st.integers()), key=st.integers() | st.text(max_size=3))
-@settings(max_examples=40, deadline=None)
-def test_round_trip_of_keys(
-    history: History, key: Any, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "keys.edn"
-    keyed = History(
-        Operation(-1, o.time, o.process, o.type, o.f, o.value, key, None, o.error)
-        for o in _forward(history)
-    )
-    jepsen.write(keyed, path)
-    assert list(jepsen.read(path, independent=True).history) == list(keyed)
-
-
-def _fields(o: Operation) -> tuple[Any, ...]:
-    return (o.index, o.time, o.process, o.type, o.f, o.value, o.key, o.node, o.error)

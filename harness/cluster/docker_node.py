@@ -1,0 +1,325 @@
+"""One container as a node: commands and files by ``nsenter``, programs by ``docker exec``.
+
+Commands of the harness enter the container's namespaces directly (2 ms; ``docker exec``
+takes 50) and run with the harness's own rights. Programs of the system under test are
+started by the engine, so that they have the control group and the reduced capabilities of
+any container, and survive whoever started them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import posixpath
+import shutil
+import signal
+from collections.abc import Iterable, Mapping
+
+from ..errors import InfrastructureError
+from . import Completed, Process, pids
+from .docker_engine import Engine, EngineThreads, Started, one_line
+
+DIRECTORY = "/var/lib/duress"
+"""Where a system may put its files in a container."""
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+MARK = "DURESS_PROCESS"
+"""Set in the environment of every started program and, by inheritance, of its children."""
+
+_STARTER = "duress-start"
+
+_START = """\
+mkdir -p "$(dirname -- "$2")" && cd "$1" || exit 126
+log=$2; shift 2
+command -v "$1" >/dev/null || { echo "$0: $1: not found" >>"$log"; exit 127; }
+exec "$@" >>"$log" 2>&1 </dev/null
+"""
+
+_PUT = """\
+set -e
+mkdir -p "$(dirname -- "$1")"
+cat >"$1.duress-put"
+chmod "$2" "$1.duress-put"
+mv -f -- "$1.duress-put" "$1"
+"""
+
+_NO_FILE = 66
+_GET = f'test -e "$1" || exit {_NO_FILE}; exec cat -- "$1"'
+
+
+class DockerNode:
+    """A container whose PID 1 is an init and whose only other process sleeps."""
+
+    def __init__(
+        self, name: str, address: str, container: str, engine: Engine, threads: EngineThreads
+    ) -> None:
+        self.name = name
+        self.address = address
+        self.directory = DIRECTORY
+        self.container = container
+        self.init_pid = 0
+        self.init_started = 0
+        self._environment: dict[str, str] = {}
+        self._commands: set[int] = set()
+        self._processes = DockerProcesses(self, engine, threads)
+
+    @property
+    def processes(self) -> DockerProcesses:
+        """The node's long-running programs."""
+        return self._processes
+
+    async def attach(self, started: Started) -> None:
+        """Take over a container that was just started."""
+        seen = pids.look(started.pid)
+        if seen is None:
+            raise InfrastructureError(
+                f"{self.name}: PID 1 of container {self.container}, {started.pid} on its host, is "
+                "not to be seen here: run duress where the engine runs, with the host's pids"
+            )
+        self.init_pid, self.init_started = seen.pid, seen.started
+        self._environment = {
+            "PATH": DEFAULT_PATH,
+            "HOME": "/root",
+            "HOSTNAME": self.name,
+            **started.environment,
+        }
+        await self._processes.attach()
+        await self.run("mkdir", "-p", self.directory)
+
+    # -- commands and files --------------------------------------------------------
+
+    async def run(
+        self, *argv: str, check: bool = True, input: bytes | None = None, timeout_s: float = 30
+    ) -> Completed:
+        """Run a command to its end, as root of the host inside the container's namespaces."""
+        status, out, err = await self._run(argv, input, timeout_s)
+        done = Completed(status, out.decode(errors="replace"), err.decode(errors="replace"))
+        if check and status != 0:
+            raise InfrastructureError(
+                f"{self.name}: `{one_line(' '.join(argv), 200)}` ended with status {status}: "
+                f"{one_line(done.stderr or done.stdout) or 'it printed nothing'}"
+            )
+        return done
+
+    async def _run(
+        self, argv: Iterable[str], input: bytes | None, timeout_s: float
+    ) -> tuple[int, bytes, bytes]:
+        argv = list(argv)
+        if not self.init_pid:
+            raise InfrastructureError(f"{self.name}: is not up: run `{argv[0]}` after Cluster.up()")
+        child = await asyncio.create_subprocess_exec(
+            _nsenter(),
+            *("-t", str(self.init_pid), "-m", "-u", "-i", "-n", "-p", "--"),
+            *argv,
+            stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment,
+            # A group of its own: what it started inside can be ended with it.
+            start_new_session=True,
+        )
+        self._commands.add(child.pid)
+        try:
+            out, err = await asyncio.wait_for(child.communicate(input), timeout_s)
+        except TimeoutError:
+            raise InfrastructureError(
+                f"{self.name}: `{one_line(' '.join(argv), 200)}` had not ended "
+                f"after {timeout_s:g} s and was killed"
+            ) from None
+        finally:
+            if child.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                await child.wait()
+            self._commands.discard(child.pid)
+        status = child.returncode if child.returncode is not None else -1
+        if status != 0 and not self.init():
+            raise InfrastructureError(
+                f"{self.name}: container {self.container} is gone (its PID 1 has ended)"
+            )
+        return status, out, err
+
+    async def put(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Write a file; folders above it are made, an older one is replaced at one moment."""
+        await self.run("sh", "-c", _PUT, "put", path, f"{mode:o}", input=content)
+
+    async def get(self, path: str) -> bytes:
+        """Read a file; ``FileNotFoundError`` if there is none."""
+        # Not through /proc/<pid>/root: an absolute link in there would lead to the host's files.
+        status, out, err = await self._run(["sh", "-c", _GET, "get", path], None, 60)
+        if status == _NO_FILE:
+            raise FileNotFoundError(f"{self.name}:{path}")
+        if status != 0:
+            raise InfrastructureError(
+                f"{self.name}: cannot read {path}: {one_line(err.decode(errors='replace'))}"
+            )
+        return out
+
+    def init(self) -> list[pids.Seen]:
+        """The container's PID 1, if it lives."""
+        seen = pids.look(self.init_pid) if self.init_pid else None
+        lives = seen is not None and not seen.dead and seen.started == self.init_started
+        return [seen] if seen is not None and lives else []
+
+    def commands(self) -> frozenset[int]:
+        """Pids on the host of the commands that the harness has running."""
+        return frozenset(self._commands)
+
+
+def _nsenter() -> str:
+    program = shutil.which("nsenter", path=os.environ.get("PATH", "") + ":/usr/bin:/bin")
+    if program is None:
+        raise InfrastructureError("nsenter is not here: install util-linux")
+    return program
+
+
+class DockerProcesses:
+    """The long-running programs of a container, found by its pid namespace."""
+
+    def __init__(self, node: DockerNode, engine: Engine, threads: EngineThreads) -> None:
+        self._node = node
+        self._engine = engine
+        self._threads = threads
+        self._namespace = ""
+        self._keepers: frozenset[int] = frozenset()
+        self._leaders: dict[str, pids.Seen | None] = {}  # None: being started, or ended at once
+        self._starting = asyncio.Lock()
+
+    async def attach(self) -> None:
+        """Learn which processes keep the container alive: they are never touched."""
+        node = self._node
+        self._namespace = pids.namespace(node.init_pid)
+        if self._namespace == pids.namespace(os.getpid()):
+            raise InfrastructureError(
+                f"{node.name}: process {node.init_pid} is not PID 1 of container {node.container}: "
+                "the engine runs on another machine or in a virtual machine; run duress there"
+            )
+        deadline = asyncio.get_running_loop().time() + 10
+        while True:
+            found = pids.members(self._namespace)
+            if len(found) >= 2:
+                self._keepers = frozenset(seen.pid for seen in found)
+                return
+            if asyncio.get_running_loop().time() > deadline:
+                raise InfrastructureError(
+                    f"{node.name}: container {node.container} has no sleeping process after 10 s"
+                )
+            await asyncio.sleep(pids.POLL_S)
+
+    async def start(self, process: Process) -> None:
+        """Start a program by ``docker exec`` and return once it was executed."""
+        async with self._starting:  # two that heal at once must not start it twice
+            if process.name not in self._running():
+                self._leaders[process.name] = None
+                await self._start(process)
+
+    async def _start(self, process: Process) -> None:
+        node = self._node
+        script = ["sh", "-c", _START, _STARTER, process.cwd or node.directory, process.log]
+        exec_id = await self._threads.call(
+            self._engine.spawn,
+            node.container,
+            [*script, *process.argv],
+            {**_text(process.env), MARK: process.name},
+        )
+        loop = asyncio.get_running_loop()
+        deadline, patience_ends = loop.time() + 20, loop.time() + 1
+        while True:
+            pid, status = await self._threads.call(self._engine.spawned, exec_id)
+            if status in (126, 127):
+                raise InfrastructureError(
+                    f"{node.name}: cannot execute {process.argv[0]} for {process.name} "
+                    f"(status {status}): {await self._tail(process.log)}"
+                )
+            seen = pids.look(pid) if pid else None
+            seen = None if seen is not None and seen.dead else seen
+            # A program may overwrite its command line and environment at once: hence the patience.
+            if seen is not None and (_executed(pid, process.name) or loop.time() > patience_ends):
+                self._leaders[process.name] = seen
+                return
+            if seen is None and status is not None:
+                return  # executed and ended already: whether it serves is asked later
+            if loop.time() > deadline:
+                raise InfrastructureError(
+                    f"{node.name}: {process.name} was not executed within 20 s"
+                )
+            await asyncio.sleep(pids.POLL_S)
+
+    async def kill(self, *names: str, graceful_s: float = 0) -> None:
+        """SIGKILL programs with all their children; everything but the keepers if none is named."""
+        if names:
+
+            def find() -> list[pids.Seen]:
+                living = self._living()
+                found = {seen for name in names for seen in self._family(name, living)}
+                return sorted(found)
+        else:
+            find = self._living
+        await pids.kill(self._node.name, find, graceful_s)
+
+    async def pause(self) -> None:
+        """SIGSTOP every program on the node; checked for effect."""
+        await pids.pause(self._node.name, self._living)
+
+    async def resume(self) -> None:
+        """SIGCONT every program on the node; checked for effect."""
+        await pids.resume(self._node.name, self._living)
+
+    async def running(self) -> dict[str, str]:
+        """Programs that were started and still live: ``running`` or ``paused``."""
+        return self._running()
+
+    def _running(self) -> dict[str, str]:
+        living = self._living()
+        states = {}
+        for name in self._leaders:
+            family = self._family(name, living)
+            if family:
+                states[name] = "paused" if all(s.stopped for s in family) else "running"
+        return states
+
+    def _living(self) -> list[pids.Seen]:
+        """Everything in the container but what keeps it alive and our own commands."""
+        found = pids.members(self._namespace, self._keepers)
+        if commands := self._node.commands():
+            ours = {seen.pid for seen in pids.family(commands, found)}
+            found = [seen for seen in found if seen.pid not in ours]
+        return found
+
+    def _family(self, name: str, living: list[pids.Seen]) -> list[pids.Seen]:
+        """The program, its session, its descendants, and who else carries its mark."""
+        kin = [seen.pid for seen in living if pids.environment_has(seen.pid, MARK, name)]
+        leader = self._leaders.get(name)
+        if leader is not None:  # it may be dead, and its session not; its pid may be another's
+            kin.append(leader.pid)
+            living = [s for s in living if s.pid != leader.pid or s.started == leader.started]
+        return pids.family(kin, living)
+
+    async def _tail(self, log: str) -> str:
+        try:
+            lines = (await self._node.get(log)).decode(errors="replace").splitlines()
+        except (FileNotFoundError, InfrastructureError):
+            return f"no log at {posixpath.normpath(log)}"
+        return one_line(lines[-1]) if lines else "its log is empty"
+
+
+def _text(env: Mapping[str, str] | None) -> dict[str, str]:
+    return {key: str(value) for key, value in (env or {}).items()}
+
+
+def _executed(pid: int, name: str) -> bool:
+    """Whether a spawned process is the program by now.
+
+    At first it is the container runtime, which lacks our mark, then the starting shell. The
+    mark is looked for first, since the process may change between the two looks.
+    """
+    if not pids.environment_has(pid, MARK, name):
+        return False
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+            words = file.read().split(b"\0")
+    except OSError:
+        return False
+    return words != [b""] and words[3:4] != [_STARTER.encode()]

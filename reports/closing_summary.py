@@ -1,0 +1,150 @@
+"""The closing summary of a trial, on a terminal or a plain stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from ..harness.verdict import Anomaly, Verdict
+from . import run_folder, statistics, story, words
+from .console import console_for
+from .run_folder import Run
+from .statistics import Statistics
+
+ANOMALIES_TOLD_MAX = 3
+LABEL_WIDTH = 14
+
+Line = list[tuple[str, str]]
+"""Pieces of text, each with its rich style."""
+
+_STATES = {
+    "valid": ("✓ VALID", "bold green"),
+    "invalid": ("✗ INVALID", "bold red"),
+    "unknown": ("? UNKNOWN", "bold yellow"),
+    "none": ("? NO VERDICT", "bold yellow"),
+}
+
+
+def summarise(folder: Path, stream: TextIO) -> None:
+    """Print the closing summary of a run folder, whatever state it is in."""
+    run = run_folder.load(folder)
+    figures = statistics.collect(run.history.columns(), run.faults)
+    show(compose(run, figures), stream)
+
+
+def show(lines: list[Line], stream: TextIO) -> None:
+    """Print styled lines: wrapped and coloured on a terminal, plain elsewhere."""
+    from rich.text import Text
+
+    console = console_for(stream)
+    for line in lines:
+        text = Text()
+        for piece, style in line:
+            text.append(piece, style=style)
+        console.print(text)
+
+
+def compose(run: Run, figures: Statistics) -> list[Line]:
+    """The summary as styled lines."""
+    said = story.headline_of_run(run.spec, run.verdict, run.problems)
+    sign, style = _STATES[said.state]
+    lines: list[Line] = [[], [(sign, style), (f"  {said.sentence}", "bold")]]
+    if said.state != "invalid":
+        lines += [[(f"  {text}", "")] for text in said.detail.splitlines()]
+    lines.append([])
+    lines += _figures(run.spec, figures)
+    if run.verdict is not None and run.verdict.anomalies:
+        lines.append([])
+        lines += _anomalies(run, run.verdict, figures)
+    problems = [p for p in run.problems if not p.endswith(": missing")]
+    lines += [[("  damaged", "yellow"), (f"       {problem}", "")] for problem in problems[:5]]
+    lines.append([])
+    report = run.folder / "report.html"
+    lines.append(_row("report", str(report) if report.is_file() else f"{run.folder} (no report)"))
+    if "command" in run.spec:
+        lines.append(_row("run it again", words.line(run.spec["command"], 1000)))
+    return lines
+
+
+def _row(label: str, text: str, style: str = "") -> Line:
+    return [(f"  {label:<{LABEL_WIDTH}}", "dim"), (text, style)]
+
+
+def _figures(spec: Mapping[str, Any], figures: Statistics) -> list[Line]:
+    total = figures.total
+    per_second = total.calls / (figures.duration_ns / 1e9) if figures.duration_ns else 0.0
+    rows = [
+        [
+            (f"  {'calls':<{LABEL_WIDTH}}", "dim"),
+            (f"{total.ok:,} ok", "blue"),
+            (", ", ""),
+            (f"{total.fail:,} failed", "yellow"),
+            (", ", ""),
+            (f"{total.info:,} unknown", "magenta"),
+            (f"  in {words.duration(figures.duration_ns)} ({per_second:,.0f}/s)", ""),
+        ]
+    ]
+    if figures.latency_ns:
+        quantiles = ", ".join(
+            f"{name} {words.duration(ns)}" for name, ns in figures.latency_ns.items()
+        )
+        rows.append(_row("latency", f"{quantiles} (ok calls)"))
+    if total.calls:
+        rows.append(_row("availability", _availability(figures)))
+    rows.append(_row("faults", _faults(figures)))
+    if "seed" in spec:
+        rows.append(_row("seed", words.line(str(spec["seed"]), 40)))
+    return rows
+
+
+def _availability(figures: Statistics) -> str:
+    text = f"{words.share(figures.served)} of calls served"
+    gaps = [(i.longest_gap_ns or 0, i.id) for i in figures.impacts]
+    if gaps:
+        text += f"; longest time without an ok during a fault {words.duration(max(gaps)[0])}"
+    recoveries = [i.recovery_ns for i in figures.impacts if i.recovery_ns is not None]
+    if recoveries:
+        slowest = max(recoveries)
+        text += (
+            f"; slowest recovery {words.duration(slowest)}" if slowest else "; recovered at once"
+        )
+    return text
+
+
+def _faults(figures: Statistics) -> str:
+    if not figures.faults:
+        return "none injected"
+    kinds: dict[str, int] = {}
+    for window in figures.faults:
+        kinds[window.kind] = kinds.get(window.kind, 0) + 1
+    text = ", ".join(f"{number:,} {words.line(kind, 40)}" for kind, number in kinds.items())
+    open_ones = sum(w.healed is None for w in figures.faults)
+    return f"{text}; {open_ones:,} not healed" if open_ones else f"{text}; all healed"
+
+
+def _anomalies(run: Run, verdict: Verdict, figures: Statistics) -> list[Line]:
+    lines: list[Line] = []
+    for anomaly in verdict.anomalies[:ANOMALIES_TOLD_MAX]:
+        lines += _anomaly(run, anomaly, figures, first=not lines)
+    left_out = len(verdict.anomalies) - ANOMALIES_TOLD_MAX
+    if left_out > 0:
+        lines.append([(f"  and {words.count(left_out, 'more anomaly', 'more anomalies')}", "dim")])
+    return lines
+
+
+def _anomaly(run: Run, anomaly: Anomaly, figures: Statistics, first: bool) -> list[Line]:
+    """The first one is told step by step; the others only explained."""
+    where = "" if anomaly.key is None else f" on key {words.value(anomaly.key, 40)}"
+    lines: list[Line] = [[(f"  {words.line(anomaly.name, 80)}{where}", "bold red")]]
+    if not first:
+        return [*lines, [(f"    {words.line(anomaly.explanation, 400)}", "")]]
+    steps = story.tell(run.history, anomaly, figures, run.nodes)
+    for number, step in enumerate(steps, 1):
+        if step.kind == "end":
+            lines.append([("    ∴ ", "bold"), (words.line(step.text, 600), "")])
+        else:
+            style = {"stuck": "bold", "fault": "yellow", "heal": "yellow"}.get(step.kind, "")
+            when = (f"    {number}. {words.moment(step.time):>10}  ", "dim")
+            lines.append([when, (words.line(step.text, 300), style)])
+    return lines

@@ -1,0 +1,206 @@
+"""Chooses what to draw of an anomaly: its calls, their neighbours, and the order tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..harness.history import (
+    INFO,
+    INVOKE,
+    NEMESIS_PROCESS,
+    OK,
+    UNPAIRED,
+    Columns,
+    History,
+)
+from ..harness.verdict import Anomaly
+from . import story, words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EVIDENCE_MAX = 40
+CONTEXT_MAX = 24
+BEFORE_MAX = 4
+LABEL_LENGTH = 18
+
+
+def drawing(history: History, anomaly: Anomaly) -> dict[str, Any] | None:
+    """What ``assets/evidence.js`` draws; ``None`` if the anomaly names no call.
+
+    ``calls``: ``index``, ``process``, ``start``, ``end`` (``None``: never completed), ``outcome``,
+    ``label``, ``said`` (a sentence), ``role`` (``stuck``, ``evidence`` or ``context``), ``order``
+    (place in the longest linearization, from 1) and ``state`` (after it).
+    """
+    pairs = story.evidence_calls(history, anomaly)
+    if not pairs:
+        return None
+    stuck = story.stuck_call(history, anomaly)
+    pairs = pairs[-EVIDENCE_MAX:]
+    chosen = {a.index for a, _ in pairs}
+    if stuck is not None:
+        chosen.add(stuck)
+    context = neighbours(history.columns(), sorted(chosen), CONTEXT_MAX)
+    order, states = linearization(anomaly.details, history)
+    calls = []
+    for index in sorted(chosen | context):
+        invocation, completion = history[index], history.completion(index)
+        outcome = completion.type if completion else "info"
+        known_end = completion is not None and outcome != "info"
+        calls.append(
+            {
+                "index": index,
+                "process": invocation.process,
+                "node": words.line(str((completion or invocation).node or invocation.node or "")),
+                "start": invocation.time,
+                "end": completion.time if completion is not None and known_end else None,
+                "outcome": outcome,
+                "label": label(invocation.f, invocation.value, completion and completion.value),
+                "said": story.say_call(invocation, completion),
+                "role": "stuck" if index == stuck else "evidence" if index in chosen else "context",
+                "order": order.get(index),
+                "state": states.get(index),
+            }
+        )
+    # Places are counted among what is drawn: the whole order may have begun long before.
+    drawn = sorted(call["order"] for call in calls if call["order"] is not None)
+    for call in calls:
+        if call["order"] is not None:
+            call["order"] = drawn.index(call["order"]) + 1
+    return {"calls": calls, "edges": edges(anomaly.details, history)}
+
+
+def label(f: str, asked: Any, answered: Any) -> str:
+    """A call in a few characters: ``w 5``, ``r → 3``, ``cas 1→2``."""
+    if f == "read":
+        text = "r → " + ("?" if answered is None else words.value(answered, LABEL_LENGTH))
+    elif f == "write":
+        text = f"w {words.value(asked, LABEL_LENGTH)}"
+    elif f == "cas" and isinstance(asked, list | tuple) and len(asked) == 2:
+        text = f"cas {words.value(asked[0], 8)}→{words.value(asked[1], 8)}"
+    else:
+        given = answered if answered is not None else asked
+        text = f"{words.line(f, 12)} {'' if given is None else words.value(given, 60)}"
+    return text.strip()
+
+
+def neighbours(columns: Columns, chosen: Sequence[int], limit: int) -> set[int]:
+    """Calls on the same keys that say where the evidence stands: those that overlap it, nearest
+    first, those that were open all the while, and the last few that ended before it (the value
+    must have come from somewhere)."""
+    import numpy as np
+
+    at = np.array(chosen)
+    pairs = columns.pair[at]
+    ended = pairs[pairs != UNPAIRED]
+    low, high = int(at.min()), int(max(at.max(), ended.max(initial=0)))
+    same_key = np.isin(columns.key, np.unique(columns.key[at]))
+    related = np.flatnonzero(same_key & (columns.process != NEMESIS_PROCESS))
+    # A call that overlaps [low, high] has its invocation or its completion inside.
+    first, last = (int(i) for i in np.searchsorted(related, [low, high + 1]))
+    found = np.setdiff1d(_invocations(columns, related[first:last]), at)
+    after = np.searchsorted(at, found)
+    distance = np.minimum(
+        np.abs(found - at[np.maximum(after - 1, 0)]),
+        np.abs(found - at[np.minimum(after, len(at) - 1)]),
+    )
+    overlapping = found[np.argsort(distance, kind="stable")[:limit]]
+    before = related[max(0, first - 6 * BEFORE_MAX) : first]
+    done = before[(columns.type[before] == OK) & (columns.f[before] != 0)]
+    earlier = _invocations(columns, done[-BEFORE_MAX:])
+    known = set(chosen)
+    spanning = _still_open(columns, related[:first], high)[-BEFORE_MAX:]
+    return {int(i) for i in (*overlapping, *earlier, *spanning) if i not in known}
+
+
+def _still_open(columns: Columns, at: NDArray[np.int64], high: int) -> NDArray[np.int64]:
+    """Those invocations whose call may take effect during the evidence, or after it."""
+    starts = at[columns.type[at] == INVOKE]
+    pair = columns.pair[starts]
+    return starts[(pair == UNPAIRED) | (pair > high) | (columns.type[pair] == INFO)]
+
+
+def _invocations(columns: Columns, at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The invocations of the operations at these positions."""
+    import numpy as np
+
+    starts = np.where(columns.type[at] == INVOKE, at, columns.pair[at])
+    return starts[starts != UNPAIRED]
+
+
+def linearization(
+    details: Mapping[str, Any], history: History
+) -> tuple[dict[int, int], dict[int, str]]:
+    """The longest order that the checker could build: place and state by invocation.
+
+    Entries of ``details["longest"]`` are indices, or objects with ``index`` and maybe ``state``.
+    """
+    order: dict[int, int] = {}
+    states: dict[int, str] = {}
+    given = details.get("longest", details.get("linearization"))
+    for entry in given if isinstance(given, list) else []:
+        at = _index_of(entry, history)
+        if at is None or at in order:
+            continue
+        order[at] = len(order) + 1
+        if isinstance(entry, dict) and "state" in entry:
+            states[at] = words.value(entry["state"], 40)
+    return order, states
+
+
+def dead_ends(details: Mapping[str, Any], history: History) -> list[tuple[str, list[str]]]:
+    """Where every order gets stuck: a state of the object, and why each open call is of no help.
+
+    From ``details["states"]``: ``{"state": text, "stuck": [{"operation": index, "why": text}]}``.
+    """
+    found: dict[str, dict[str, None]] = {}
+    given = details.get("states")
+    for entry in given if isinstance(given, list) else []:
+        if not isinstance(entry, dict):
+            continue
+        stuck = entry.get("stuck")
+        why = found.setdefault(words.line(str(entry.get("state")), 80), {})
+        for each in stuck if isinstance(stuck, list) else []:
+            if not isinstance(each, dict):
+                continue
+            at = _index_of(each, history)
+            who = "" if at is None else f"process {history[at].process}: "
+            why[f"{who}{words.line(str(each.get('why', '')), 300)}"] = None
+    return [(state, list(why)) for state, why in found.items()]
+
+
+def edges(details: Mapping[str, Any], history: History) -> list[dict[str, Any]]:
+    """The edges of a cycle, if the details have them: from, to, type and why."""
+    found: list[dict[str, Any]] = []
+    given = details.get("edges", details.get("cycle"))
+    for edge in given if isinstance(given, list) else []:
+        if not isinstance(edge, dict):
+            continue
+        a, b = _index_of(edge.get("from"), history), _index_of(edge.get("to"), history)
+        if a is None or b is None:
+            continue
+        why = edge.get("why", edge.get("explanation", ""))
+        kind = edge.get("type", edge.get("kind", ""))
+        found.append(
+            {
+                "from": a,
+                "to": b,
+                "type": words.line(str(kind), 30),
+                "why": words.line(str(why), 300),
+            }
+        )
+    return found
+
+
+def _index_of(entry: Any, history: History) -> int | None:
+    """The invocation that an index, or an object with one, stands for."""
+    if isinstance(entry, dict):
+        entry = next((entry[n] for n in ("index", "operation", "invoked") if n in entry), None)
+    if not isinstance(entry, int) or isinstance(entry, bool) or not 0 <= entry < len(history):
+        return None
+    if history[entry].type == "invoke":
+        return entry
+    invocation = history.completion(entry)
+    return None if invocation is None else invocation.index

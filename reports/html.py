@@ -1,0 +1,311 @@
+"""``report.html``: one self-contained file that works offline and tells the whole trial.
+
+Text is written into the page by an autoescaping template; data for the scripts lies in
+blocks that a browser does not run, and scripts put it on the page as text only. The
+Content-Security-Policy allows exactly the scripts and the style sheet that were embedded.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..harness.history import HistoryError
+from ..harness.store import write_atomically
+from ..harness.verdict import Anomaly, Verdict
+from . import evidence, packing, run_folder, statistics, story, words
+from .promises import promise_of
+from .run_folder import Run
+from .statistics import Statistics
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+ASSETS = Path(__file__).parent / "assets"
+SCRIPTS = (
+    "history.js",
+    "scales.js",
+    "charts.js",
+    "chart_input.js",
+    "evidence.js",
+    "table.js",
+    "report.js",
+)
+STYLE = "report.css"
+TEMPLATE = "report.html.j2"
+
+ANOMALIES_MAX = 10
+FAULT_ROWS_MAX = 500
+
+
+def render(folder: Path) -> Path:
+    """Write ``report.html`` into a run folder and return its path.
+
+    Renders whatever is there: missing and damaged files are named on the page.
+    """
+    path = folder / "report.html"
+    write_atomically(path, page(run_folder.load(folder)).encode("utf-8", "replace"))
+    return path
+
+
+def page(run: Run) -> str:
+    """The report as text."""
+    columns = run.history.columns()
+    figures = statistics.collect(columns, run.faults)
+    packed = packing.pack(columns)
+    anomalies = _anomalies(run, figures)
+    data = {
+        "history": packed.layout,
+        "duration": figures.duration_ns,
+        "nodes": [words.line(node, 60) for node in run.nodes],
+        "faults": [
+            {
+                "kind": words.line(w.kind, 40),
+                "said": story.describe_fault(w, run.nodes),
+                "targets": [words.line(target, 60) for target in w.targets],
+                "start": w.start,
+                "end": w.end(figures.duration_ns),
+            }
+            for w in figures.faults
+        ],
+        "phases": _phases(run.spec),
+        "evidence": [anomaly["drawing"] for anomaly in anomalies],
+    }
+    scripts = [_asset(name) for name in SCRIPTS]
+    style = _asset(STYLE)
+    verdict = run.verdict
+    left_out = len(verdict.anomalies) - len(anomalies) if verdict else 0
+    return _template().render(
+        policy=policy(scripts, style),
+        style=style,
+        scripts=scripts,
+        data=embed(data),
+        packed=packed.base64,
+        headline=story.headline_of_run(run.spec, verdict, run.problems),
+        title=story.subject(run.spec),
+        facts=_facts(run.spec, figures),
+        anomalies=anomalies,
+        anomalies_left_out=left_out,
+        checkers=_checkers(verdict),
+        faults=_fault_rows(run, figures),
+        faults_left_out=max(0, len(figures.faults) - FAULT_ROWS_MAX),
+        tallies=_tally_rows(figures),
+        figures=_figures(figures),
+        trial=_trial(run.spec),
+        command=words.line(run.spec["command"], 2000) if "command" in run.spec else None,
+        run_id=words.line(str(run.spec.get("id", run.folder.name)), 120),
+        logs=run.logs,
+        problems=run.problems,
+        operations=len(columns),
+    )
+
+
+def policy(scripts: Sequence[str], style: str) -> str:
+    """A Content-Security-Policy under which only these scripts and this style sheet apply."""
+
+    def allow(text: str) -> str:
+        digest = hashlib.sha256(text.encode()).digest()
+        return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+    allowed = " ".join(allow(script) for script in scripts)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src {allow(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def embed(data: Any) -> str:
+    """Data as JSON that can stand in a script block: it can neither end it nor begin a comment."""
+    text = msgspec.json.encode(data).decode()
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+@cache
+def _asset(name: str) -> str:
+    """A file of the page. Ends a script too early if it held an end tag, so that is refused."""
+    text = (ASSETS / name).read_text("utf-8")
+    if "</script" in text.lower() or "</style" in text.lower():
+        raise AssertionError(f"{name} must not contain an end tag")
+    return text
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(TEMPLATE)
+
+
+def _facts(spec: Mapping[str, Any], figures: Statistics) -> list[tuple[str, str]]:
+    nodes, cluster = spec.get("nodes", []), spec.get("cluster")
+    where = words.count(len(nodes), "node") + (f" ({words.line(cluster, 30)})" if cluster else "")
+    total = figures.total
+    facts = [
+        ("Trial time", words.duration(figures.duration_ns)),
+        ("Calls", f"{total.calls:,}"),
+        ("Served", words.share(figures.served)),
+        ("Outcome unknown", f"{total.info:,}"),
+        ("Faults", f"{len(figures.faults):,}"),
+        ("Cluster", where),
+    ]
+    if "seed" in spec:
+        facts.append(("Seed", words.line(str(spec["seed"]), 40)))
+    return facts
+
+
+def _anomalies(run: Run, figures: Statistics) -> list[dict[str, Any]]:
+    told = []
+    for anomaly in run.verdict.anomalies[:ANOMALIES_MAX] if run.verdict else []:
+        promise = promise_of(anomaly.name)
+        told.append(
+            {
+                "name": words.line(anomaly.name, 80),
+                "promise": promise,
+                "key": None if anomaly.key is None else words.value(anomaly.key),
+                "steps": [
+                    {"when": words.moment(step.time), "kind": step.kind, "text": step.text}
+                    for step in story.tell(run.history, anomaly, figures, run.nodes)
+                ],
+                "drawing": _drawing(run, anomaly),
+                "dead_ends": evidence.dead_ends(anomaly.details, run.history)[:12],
+                "details": [
+                    (words.line(name, 60), _pretty(value))
+                    for name, value in anomaly.details.items()
+                ],
+            }
+        )
+    return told
+
+
+def _drawing(run: Run, anomaly: Anomaly) -> dict[str, Any] | None:
+    try:
+        return evidence.drawing(run.history, anomaly)
+    except (HistoryError, IndexError, TypeError, ValueError):  # strange details: report the rest
+        return None
+
+
+def _pretty(value: Any) -> str:
+    if isinstance(value, str):
+        return words.printable(value, 4000)
+    return words.printable(msgspec.json.format(msgspec.json.encode(value)).decode(), 4000)
+
+
+def _checkers(verdict: Verdict | None) -> list[dict[str, Any]]:
+    parts = {} if verdict is None else verdict.parts or {"verdict": verdict}
+    return [
+        {
+            "name": words.line(name, 60),
+            "state": {True: "valid", False: "invalid"}.get(part.valid, "unknown"),  # type: ignore[call-overload]
+            "reason": words.line(part.reason, 600),
+            "anomalies": words.names(sorted({a.name for a in part.anomalies})),
+            "statistics": [
+                (words.line(str(key), 60), words.value(value, 300))
+                for key, value in part.statistics.items()
+            ],
+        }
+        for name, part in parts.items()
+    ]
+
+
+def _fault_rows(run: Run, figures: Statistics) -> list[dict[str, Any]]:
+    pairs = list(zip(figures.faults, figures.impacts, strict=True))[:FAULT_ROWS_MAX]
+    return [
+        {
+            "said": story.describe_fault(window, run.nodes),
+            "start": words.moment(window.start),
+            "lasted": words.duration(window.end(figures.duration_ns) - window.start),
+            "state": words.line(window.state, 20),
+            "served": words.share(impact.served),
+            "trouble": words.duration(impact.first_trouble_ns),
+            "gap": words.duration(impact.longest_gap_ns),
+            "recovery": "at once"
+            if impact.recovery_ns == 0
+            else words.duration(impact.recovery_ns),
+        }
+        for window, impact in pairs
+    ]
+
+
+def _tally_rows(figures: Statistics) -> list[tuple[str, ...]]:
+    rows = [*figures.by_f, figures.total] if len(figures.by_f) > 1 else figures.by_f
+    return [
+        (
+            words.line(t.f, 40),
+            f"{t.calls:,}",
+            f"{t.ok:,}",
+            f"{t.fail:,}",
+            f"{t.info:,}",
+            words.share(t.ok / t.calls if t.calls else None),
+        )
+        for t in rows
+    ]
+
+
+def _figures(figures: Statistics) -> list[tuple[str, str]]:
+    rows = [
+        (f"Latency of ok calls, {name}", words.duration(ns))
+        for name, ns in figures.latency_ns.items()
+    ]
+    if figures.quiet_rate is not None:
+        rows.append(("Ok calls a second while no fault was active", f"{figures.quiet_rate:,.1f}"))
+    return rows
+
+
+_TRIAL_LABELS = {
+    "system": "System",
+    "mutant": "Mutant",
+    "workload": "Workload",
+    "nemeses": "Nemeses",
+    "cluster": "Cluster",
+    "nodes": "Nodes",
+    "concurrency": "Concurrency",
+    "rate": "Rate (calls/s)",
+    "time_limit_s": "Time limit (s)",
+    "seed": "Seed",
+    "started": "Started",
+    "outcome": "Outcome",
+    "error": "Error",
+    "duress": "duress",
+}
+
+
+def _trial(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for name, label in _TRIAL_LABELS.items():
+        if name in spec:
+            given = spec[name]
+            if isinstance(given, list):
+                given = words.names(given, 20) or "none"
+            rows.append((label, words.line(str(given), 400)))
+    for group in ("options", "system_info", "host"):
+        for name, value in spec.get(group, {}).items():
+            shown = value if isinstance(value, str) else words.value(value, 300)
+            rows.append(
+                (f"{group.replace('_', ' ')}: {words.line(str(name), 60)}", words.line(shown, 300))
+            )
+    return rows
+
+
+def _phases(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"name": words.line(phase["name"], 40), "time": phase["time"]}
+        for phase in spec.get("phases", [])
+        if isinstance(phase, dict)
+        and isinstance(phase.get("name"), str)
+        and isinstance(phase.get("time"), int)
+    ]

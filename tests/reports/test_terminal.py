@@ -1,0 +1,163 @@
+"""The live view and the closing summary, as text."""
+
+import io
+import re
+
+import pytest
+
+from duress.harness.events import (
+    FaultChanged,
+    Logged,
+    PhaseStarted,
+    TrialEnded,
+    TrialStarted,
+    VerdictReached,
+)
+from duress.harness.fault import Fault
+from duress.harness.operation import Operation
+from duress.harness.spec import TrialSpec
+from duress.harness.verdict import Verdict
+from duress.reports import html, terminal
+
+from . import synthetic
+
+SPEC = TrialSpec(
+    system="raft",
+    workload="register",
+    nemeses=["partition"],
+    cluster="local",
+    nodes=["n1", "n2", "n3"],
+    seed=42,
+    concurrency=6,
+)
+CUT = [["n1", "n2"], ["n2", "n1"], ["n1", "n3"], ["n3", "n1"]]
+FAULT = Fault(1, "partition", ["n1", "n2", "n3"], {"shape": "one", "cut": CUT})
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def story(view):
+    view(TrialStarted({}, "runs/x"))
+    view(PhaseStarted("load"))
+    for at in range(0, 40, 2):
+        view(Operation(at, at, 0, "invoke", "read"))
+        view(Operation(at + 1, at + 1, 0, "ok", "read"))
+    view(Operation(40, 41, "nemesis", "info", "inject"))
+    view(FaultChanged(FAULT, "injecting", 2_000_000_000))
+    view(FaultChanged(FAULT, "injected", 2_100_000_000))
+    view(Logged("careful\x1b[2J\nnow", "warning"))
+
+
+def finish(view):
+    view(FaultChanged(FAULT, "healed", 3_000_000_000))
+    view(VerdictReached(Verdict(False)))
+    view(TrialEnded("invalid", "runs/x", 4.0))
+
+
+def test_plain_lines_where_no_terminal_is():
+    out = io.StringIO()
+    with terminal.listen(SPEC, out) as view:
+        story(view)
+        finish(view)
+    text = out.getvalue()
+    assert "trial: raft · register · partition · 3 nodes local · seed 42; run folder runs/x" in text
+    assert "running the workload" in text
+    assert "injected at 2.10 s: partition one: n1 | n2 n3" in text
+    assert "healed at 3.00 s: partition one" in text
+    assert "warning: careful␛[2J now" in text
+    assert "verdict: INVALID" in text
+    assert "20 ok, 0 failed, 0 unknown; 1 fault" in text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
+
+
+def test_quiet_says_nothing():
+    out = io.StringIO()
+    with terminal.listen(SPEC, out, quiet=True) as view:
+        story(view)
+        finish(view)
+    assert out.getvalue() == ""
+
+
+def test_the_panel_shows_counts_and_the_active_fault(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    out = Screen()
+    clock = iter(range(1000))
+    with terminal.LiveView(SPEC, out, now=lambda: next(clock) * 0.25) as view:
+        story(view)
+        panel = terminal.console_for(io.StringIO())
+        panel.width = 90
+        with panel.capture() as captured:
+            panel.print(view._panel())
+        finish(view)
+    shown = captured.get()
+    assert "20 ok" in shown
+    assert "⚡ partition one: n1 | n2 n3" in shown
+    assert "running the workload" in shown
+    assert "warning: careful␛[2J now" in shown
+
+
+def test_colours_are_off_with_no_color(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = Screen()
+    console = terminal.console_for(out)
+    console.print("x", style="red")
+    assert "\x1b[31m" not in out.getvalue()
+
+
+def test_a_closed_stream_does_not_end_the_trial():
+    out = io.StringIO()
+    with terminal.listen(SPEC, out) as view:
+        out.close()
+        story(view)
+        finish(view)
+
+
+@pytest.fixture
+def summary(tmp_path):
+    def of(verdict=None, stale=False, **changes):
+        run = synthetic.generate(seed=3, calls=1500, seconds=15.0, stale=stale)
+        folder = synthetic.write_folder(tmp_path / "run", run, verdict)
+        html.render(folder)
+        for name in changes.get("without", []):
+            (folder / name).unlink()
+        out = io.StringIO()
+        terminal.summarise(folder, out)
+        return out.getvalue()
+
+    return of
+
+
+def test_the_summary_of_a_violation_tells_what_broke(summary):
+    text = summary(stale=True)
+    assert "✗ INVALID  raft (mutant stale-read) broke linearizability." in text
+    assert "partition halves: n1 n2 | n3 n4 n5 took effect" in text
+    assert re.search(r"∴ Process \d+ read \d+ from key \d+, although", text)
+    assert "report.html" in text
+    assert "duress run raft --seed 42" in text
+    assert "\x1b" not in text
+
+
+def test_the_summary_of_a_valid_trial(summary):
+    text = summary()
+    assert "✓ VALID  raft kept its promises in this trial." in text
+    assert "2 partition, 2 kill, 1 pause; all healed" in text
+    assert "of calls served" in text
+
+
+def test_the_summary_of_an_unknown_verdict_gives_the_reason(summary):
+    text = summary(Verdict("unknown", reason="no 'read' ever succeeded"))
+    assert "? UNKNOWN" in text
+    assert "VALID" not in text.replace("UNKNOWN", "")
+    assert "no 'read' ever succeeded" in text
+
+
+def test_the_summary_without_a_verdict_or_a_history(summary):
+    text = summary(without=["verdict.json", "history.jsonl", "report.html"])
+    assert "? NO VERDICT" in text
+    assert "no report" in text
