@@ -19,7 +19,7 @@ from .operation import Operation
 
 INJECT, HEAL = "inject", "heal"
 
-HEAL_ATTEMPTS = 5
+HEAL_ATTEMPTS = 4
 
 
 class FaultControl:

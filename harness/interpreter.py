@@ -21,7 +21,7 @@ from typing import Any
 
 from .client import Client, Completed
 from .errors import Failed, Indeterminate
-from .generator import PENDING, Context, Generator, Log, Sleep, lift
+from .generator import PENDING, Context, Generator, GeneratorError, Log, Sleep, lift
 from .operation import NEMESIS, Operation
 
 NEVER = float("inf")
@@ -154,6 +154,11 @@ class Interpreter:
                 operation, successor = answer
                 if operation is PENDING:
                     self._generator = successor
+                    if self._free == self._threads:
+                        raise GeneratorError(
+                            "the generator is pending although every process is free: "
+                            "nothing would ever wake it"
+                        )
                     break
                 if operation.time > now + DUE_NS:
                     self._wake = self._loop.call_at(
@@ -197,7 +202,7 @@ class Interpreter:
             worker.deadline = self._loop.time() + limit_s
             if worker.deadline < self._reap_at:
                 self._reap_at_latest(worker.deadline)
-            if self._generator is not None:
+            if self._generator is not None and not self._generator.ignores_updates:
                 self._generator = self._generator.update(self._context(now), operation)
         worker.process = process
         worker.operation = operation
@@ -305,7 +310,7 @@ class Interpreter:
             self._drop_client(worker)
             self._replace_process(worker.thread)
         self._release(worker)
-        if self._generator is not None:
+        if self._generator is not None and not self._generator.ignores_updates:
             try:
                 self._generator = self._generator.update(self._context(now), completion)
             except Exception as problem:

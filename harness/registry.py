@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .errors import UserError
@@ -46,8 +47,10 @@ def doc_line(thing: Any) -> str:
     return text.strip().splitlines()[0].strip() if text.strip() else ""
 
 
-def _entries(kind: str) -> Iterable[EntryPoint]:
-    return entry_points(group=f"duress.{kind}")
+@cache
+def _entries(kind: str) -> tuple[EntryPoint, ...]:
+    """Read once a process: each time costs milliseconds, for all that is installed is looked at."""
+    return tuple(entry_points(group=f"duress.{kind}"))
 
 
 def _singular(kind: str) -> str:
@@ -59,6 +62,20 @@ def _from_file(name: str) -> Any:
     path = Path(path_text).resolve()
     if not path.is_file():
         raise UserError(f"{path_text}: no such file")
+    module = _user_modules.get(path)
+    if module is None:
+        module = _user_modules[path] = _execute(path, path_text)
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise UserError(f"{path_text}: defines no {attribute!r}") from None
+
+
+_user_modules: dict[Path, ModuleType] = {}
+"""Each file is executed once a process, so that its classes are the same everywhere."""
+
+
+def _execute(path: Path, path_text: str) -> ModuleType:
     module_name = f"duress_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
@@ -74,7 +91,4 @@ def _from_file(name: str) -> Any:
         ) from error
     finally:
         sys.path.remove(str(path.parent))
-    try:
-        return getattr(module, attribute)
-    except AttributeError:
-        raise UserError(f"{path_text}: defines no {attribute!r}") from None
+    return module

@@ -65,6 +65,15 @@ class HasPrimary(Protocol):
         ...
 
 
+@runtime_checkable
+class Closable(Protocol):
+    """A system that itself holds connections (to ask for roles, say)."""
+
+    async def close(self) -> None:
+        """Let go of them, at the end of the trial."""
+        ...
+
+
 class SystemKind(Protocol):
     """The constructor of a system."""
 
@@ -84,3 +93,5 @@ class Mutant(Protocol):
     """The anomaly that must be reported."""
     options: Mapping[str, Any]
     """The system options that plant it."""
+    conditions: Mapping[str, Any]
+    """Options of nemeses under which it shows, where the defaults do not do."""

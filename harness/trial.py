@@ -35,7 +35,7 @@ from .interpreter import Interpreter
 from .operation import Operation
 from .spec import TrialSpec
 from .store import LineFile, RunFolder, host
-from .system import System
+from .system import Closable, System
 from .verdict import Verdict, compose
 from .workload import Workload
 
@@ -116,8 +116,9 @@ class Trial:
         folder.write_json("trial.json", self._info)
         self._history_file = HistoryWriter(folder.file("history.jsonl"))
         self._faults_file = LineFile(folder.file("faults.jsonl"))
-        self._workload: Workload = registry.load("workloads", spec.workload)(
-            spec.options, spec.concurrency, self._random("workload")
+        workload = registry.load("workloads", spec.workload)
+        self._workload: Workload = workload(
+            those_of(workload, spec.options), spec.concurrency, self._random("workload")
         )
         self._publish(TrialStarted(self._info, str(folder.path)))
 
@@ -128,7 +129,7 @@ class Trial:
         """Nodes and network, removed on every way out."""
         kind = registry.load("clusters", self.spec.cluster)
         system_kind = registry.load("systems", self.spec.system)
-        options = {"image": system_kind.image, **self.spec.options}
+        options = {**self.spec.options, "image": system_kind.image, "seed": self.spec.seed}
         cluster: Cluster = kind(self.folder.id, self.spec.nodes, self.folder.path, options)
         self._phase("cluster", f"{len(self.spec.nodes)} nodes, {self.spec.cluster}")
         try:
@@ -145,7 +146,7 @@ class Trial:
     async def system_up(self, cluster: Cluster) -> AsyncIterator[System]:
         """The system installed, started and serving; its logs are collected afterwards."""
         kind = registry.load("systems", self.spec.system)
-        system: System = kind(cluster, self.spec.options)
+        system: System = kind(cluster, those_of(kind, self.spec.options))
         self._phase("system", self.spec.system)
         nodes = list(cluster.nodes.values())
         try:
@@ -166,6 +167,8 @@ class Trial:
             yield system
         finally:
             await self._collect_logs(system, nodes)
+            if isinstance(system, Closable):
+                await system.close()
 
     @contextlib.asynccontextmanager
     async def interpreter(self, cluster: Cluster, system: System) -> AsyncIterator[Interpreter]:
@@ -337,6 +340,11 @@ def judge_history(spec: TrialSpec, workload: Workload, history: History) -> Mapp
             )
     parts["vacuity"] = vacuity.check(history, spec.nemeses)
     return parts
+
+
+def those_of(kind: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a system or a workload declares to take."""
+    return {name: value for name, value in options.items() if name in kind.options}
 
 
 async def _bounded(what: str, awaitable: Any, limit_s: float) -> Any:

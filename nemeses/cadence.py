@@ -23,7 +23,7 @@ class Cadence(Generator):
     three seconds after the last heal and heals about a second later.
     """
 
-    __slots__ = ("_due", "_every_ns", "_kind", "_lasts_ns", "_next", "_wish")
+    __slots__ = ("_due", "_every_ns", "_kind", "_lasts_ns", "_next", "_planned", "_wish")
 
     def __init__(
         self, kind: str, wish: Wish, random: Random, *, every_s: float, lasts_s: float
@@ -34,11 +34,18 @@ class Cadence(Generator):
         self._lasts_ns = int(lasts_s * 1e9)
         self._next: dict[str, Any] | None = wish(random)
         self._due = _around(random, self._every_ns)
+        self._planned: Any = None
 
     def op(self, context: Context) -> Any:
         """The next inject or heal, at its time."""
         if not context.free & context.nemesis_mask:
             return PENDING, self
+        # Asked again and again until it is due, and the answer does not depend on the moment.
+        if self._planned is None or context.time > self._due:
+            self._planned = self._plan(context)
+        return self._planned
+
+    def _plan(self, context: Context) -> Any:
         injecting = self._next is not None
         operation = Operation(
             -1,
@@ -54,6 +61,7 @@ class Cadence(Generator):
         successor = Cadence.__new__(Cadence)
         successor._kind = self._kind
         successor._wish = self._wish
+        successor._planned = None
         successor._every_ns = self._every_ns
         successor._lasts_ns = self._lasts_ns
         successor._next = None if injected else self._wish(random)

@@ -12,6 +12,7 @@ from ..harness.errors import InfrastructureError, UserError
 from ..harness.fault import Fault, Scene
 from ..harness.system import HasPrimary
 from .cadence import Cadence
+from .leapfrog import Leapfrog
 
 Cut = frozenset[Link]
 
@@ -95,6 +96,7 @@ SHAPES = {
     "primary": "The primary against all others.",
     "primary-pair": "The primary and one other node against the rest.",
     "new-primary": "Aimed: waits for the next election and cuts the winner off at once.",
+    "leapfrog": "Aimed: cuts each new primary off and lets the one before it back in.",
 }
 
 
@@ -113,7 +115,8 @@ class PartitionNemesis:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._nodes = sorted(scene.cluster.nodes)
-        self._flapping: asyncio.Task[None] | None = None
+        self._moving: asyncio.Task[None] | None = None
+        self._leapfrog: Leapfrog | None = None
         shapes = scene.options.get("partition-shapes")
         self._shapes = [s.strip() for s in str(shapes).split(",")] if shapes else self._default()
         for shape in self._shapes:
@@ -124,7 +127,7 @@ class PartitionNemesis:
 
     def _default(self) -> list[str]:
         has_primary = isinstance(self._scene.system, HasPrimary)
-        aimed = ("primary", "primary-pair", "new-primary")
+        aimed = ("primary", "primary-pair", "new-primary", "leapfrog")
         return [s for s in SHAPES if has_primary or s not in aimed]
 
     def generator(self) -> Cadence:
@@ -163,6 +166,11 @@ class PartitionNemesis:
         if not primaries:
             return frozenset()
         primary = random.choice(sorted(primaries))
+        if shape == "leapfrog":
+            self._leapfrog = Leapfrog(
+                self._nodes, self._scene.cluster.network, self._scene.system, random
+            )
+            return self._leapfrog.aim(primary)
         alone = [primary]
         if shape == "primary-pair":
             alone.append(random.choice([node for node in self._nodes if node != primary]))
@@ -184,17 +192,21 @@ class PartitionNemesis:
         await self._set(cut)
         period_s = fault.parameters.get("period_s")
         if period_s:
-            self._flapping = asyncio.get_running_loop().create_task(self._flap(cut, period_s))
+            self._moving = asyncio.ensure_future(self._flap(cut, period_s))
+        elif fault.parameters["shape"] == "leapfrog" and self._leapfrog is not None:
+            self._moving = asyncio.ensure_future(self._leapfrog.run())
         return {"dead": len(cut)}
 
     async def heal(self, fault: Fault) -> dict[str, Any]:
         """Let every link live again, and see that they do."""
-        if self._flapping is not None:
-            self._flapping.cancel()
-            await asyncio.wait([self._flapping])
-            self._flapping = None
+        if self._moving is not None:
+            self._moving.cancel()
+            await asyncio.wait([self._moving])
+            self._moving = None
+        strikes = self._leapfrog.strikes if self._leapfrog else []
+        self._leapfrog = None
         await self._set(frozenset())
-        return {"dead": 0}
+        return {"dead": 0, **({"strikes": strikes} if strikes else {})}
 
     async def _set(self, cut: Cut) -> None:
         network = self._scene.cluster.network

@@ -46,14 +46,14 @@ class RegisterWorkload:
 
     name: ClassVar[str] = "register"
     options: ClassVar[Mapping[str, str]] = {
-        "threads-per-key": "processes that work on one key at a time (default: 5, or all if fewer)",
-        "ops-per-key": "operations before a key is retired for a new one (default 400)",
+        "threads-per-key": "processes that work on one key at a time (default 2)",
+        "ops-per-key": "operations before a key is retired for a new one (default 300)",
         "read-share": "share of operations that read (default 0.4)",
     }
 
     def __init__(self, options: Mapping[str, Any], concurrency: int, random: Random) -> None:
-        self._threads_per_key = _number(options, "threads-per-key", min(5, concurrency), 1)
-        self._ops_per_key = _number(options, "ops-per-key", 400, 1)
+        self._threads_per_key = _number(options, "threads-per-key", min(2, concurrency), 1)
+        self._ops_per_key = _number(options, "ops-per-key", 300, 1)
         self._reads = float(_number(options, "read-share", 0.4, 0))
         # Threads must divide evenly into groups; the largest fitting group is taken.
         while concurrency % self._threads_per_key:

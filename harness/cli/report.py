@@ -43,8 +43,9 @@ def judge_again(folder: store.RunFolder) -> Verdict:
     """Check the saved history with today's checkers and write the new verdict."""
     spec = folder.read_json("trial.json", TrialSpec)
     history = jsonl.read(folder.file("history.jsonl")).history
-    workload = registry.load("workloads", spec.workload)(
-        spec.options, spec.concurrency, Random(f"{spec.seed}/workload")
+    kind = registry.load("workloads", spec.workload)
+    workload = kind(
+        trial.those_of(kind, spec.options), spec.concurrency, Random(f"{spec.seed}/workload")
     )
     parts = dict(trial.judge_history(spec, workload, history))
     if folder.file("verdict.json").is_file():

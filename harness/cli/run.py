@@ -95,14 +95,17 @@ def command(system: str, **flags: Any) -> int:
     kind = registry.load("clusters", spec.cluster)
     prepare = getattr(kind, "prepare", None)
     if prepare is not None:
-        prepare()  # may fork into namespaces: nothing was started yet
-    outcome = None
-    for number in range(flags["trials"]):
+        prepare(registry.load("systems", spec.system).image)  # may fork: nothing runs yet
+    show = sys.stderr if flags["as_json"] else sys.stdout
+    number, outcome = 0, None
+    while outcome is None or (outcome.outcome == "valid" and number < flags["trials"]):
         this = msgspec.structs.replace(spec, seed=spec.seed + number)
-        outcome = _one_trial(this, flags)
-        if outcome.outcome != "valid":
-            break
-    assert outcome is not None
+        number += 1
+        if flags["trials"] > 1 and not flags["quiet"]:
+            click.echo(f"trial {number} of at most {flags['trials']}, seed {this.seed}", file=show)
+        outcome = _one_trial(this, flags, show)
+    if flags["as_json"]:
+        click.echo(json.dumps(_as_json(this, outcome) | {"trials": number}))
     return outcome.exit_code
 
 
@@ -112,6 +115,9 @@ def _spec(system_name: str, flags: dict[str, Any]) -> TrialSpec:
         mutant = _mutant(system_name, flags["mutant"])
         system_name = mutant.system
         options = {**mutant.options, **options}
+        conditions = dict(mutant.conditions)
+    else:
+        conditions = {}
     system = registry.load("systems", system_name)
     cluster = flags["cluster"] or system.clusters[0]
     if cluster not in system.clusters:
@@ -125,7 +131,11 @@ def _spec(system_name: str, flags: dict[str, Any]) -> TrialSpec:
     nemeses = list(system.nemeses) if wanted is None else wanted.split(",")
     nemeses = [name.strip() for name in nemeses if name.strip() not in ("", NOTHING)]
     _check_nemeses(nemeses, cluster)
-    _check_options(options, system, registry.load("workloads", workload), nemeses)
+    known = _known_options(system, registry.load("workloads", workload), nemeses)
+    for name in options:
+        if name not in known:
+            raise UserError(f"--set {name}: no such option here; there are: {', '.join(known)}")
+    options = {**{name: conditions[name] for name in conditions if name in known}, **options}
     count = flags["nodes"] or system.nodes
     return validate(
         TrialSpec(
@@ -175,14 +185,9 @@ def _check_nemeses(nemeses: Sequence[str], cluster: str) -> None:
             )
 
 
-def _check_options(
-    options: dict[str, Any], system: Any, workload: Any, nemeses: Sequence[str]
-) -> None:
+def _known_options(system: Any, workload: Any, nemeses: Sequence[str]) -> list[str]:
     takers = [system, workload, *(registry.load("nemeses", name) for name in nemeses)]
-    known = sorted({name for taker in takers for name in taker.options})
-    for name in options:
-        if name not in known:
-            raise UserError(f"--set {name}: no such option here; there are: {', '.join(known)}")
+    return sorted({name for taker in takers for name in taker.options})
 
 
 def replay_command(spec: TrialSpec) -> str:
@@ -209,20 +214,16 @@ def replay_command(spec: TrialSpec) -> str:
     return shlex.join(words)
 
 
-def _one_trial(spec: TrialSpec, flags: dict[str, Any]) -> Any:
+def _one_trial(spec: TrialSpec, flags: dict[str, Any], show: Any) -> Any:
     from .. import trial
 
     label = f"{Path(spec.system.split(':')[0]).stem}" + (f"-{spec.mutant}" if spec.mutant else "")
     folder = store.create(flags["store_path"], label)
-    show = sys.stderr if flags["as_json"] else sys.stdout
     view = registry.load("reports", "terminal")
     with view.listen(spec, show, quiet=flags["quiet"]) as listener:
         outcome = _run_to_its_end(trial, spec, folder, [listener])
     _render(folder)
-    if flags["as_json"]:
-        click.echo(json.dumps(_as_json(spec, outcome)))
-    else:
-        view.summarise(folder.path, show)
+    view.summarise(folder.path, show)
     return outcome
 
 
@@ -248,7 +249,9 @@ def _run_to_its_end(
                 loop.add_signal_handler(number, stop)
         return await trial.run(spec, folder, listeners, replay_command(spec))
 
-    return asyncio.run(story())
+    make_loop = getattr(registry.load("clusters", spec.cluster), "event_loop", None)
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        return runner.run(story())
 
 
 def _render(folder: store.RunFolder) -> None:

@@ -138,7 +138,20 @@ class Cluster(Protocol):
 
 
 class ClusterKind(Protocol):
-    """The constructor of a cluster."""
+    """The constructor of a cluster, and what is asked of the kind before there is one."""
+
+    @staticmethod
+    def prepare(image: str) -> None:
+        """Whatever must be done before the trial's clock starts and before any thread exists.
+
+        Called once a process by the command line; may fork, build images, or do nothing.
+        """
+        ...
+
+    @staticmethod
+    def reason_unavailable() -> str | None:
+        """Why this kind cannot be had on this machine and what to do, or ``None``."""
+        ...
 
     def __call__(
         self, trial_id: str, node_names: Sequence[str], folder: Path, options: Mapping[str, object]

@@ -129,6 +129,13 @@ class DockerCluster:
     kind = "docker"
     clean = staticmethod(clean)
     reason_unavailable = staticmethod(reason_unavailable)
+
+    @staticmethod
+    def prepare(image: str) -> None:
+        """Build the image now, so that it does not count as the cluster's start."""
+        if reason := reason_unavailable():
+            raise InfrastructureError(reason)
+        images.ensure(image, lambda line: print(f"duress: {line}", file=sys.stderr))
     call_timeout_s = CALL_TIMEOUT_S
     """How long the engine may take for one call before it counts as dead."""
 

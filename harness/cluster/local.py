@@ -87,7 +87,7 @@ class LocalCluster:
     kind = "local"
 
     @staticmethod
-    def prepare() -> None:
+    def prepare(image: str) -> None:
         """Move this process into namespaces of its own; before anything else was started."""
         if not namespaces.inside():
             namespaces.enter()

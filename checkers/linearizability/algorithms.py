@@ -1,0 +1,256 @@
+"""Which procedure decides which calls, in order of preference.
+
+A procedure is offered the calls of one object if its model's family names it in
+:data:`FAMILIES` and ``applies`` says yes; one that cannot tell answers
+``Decision(valid=None)`` and the next is asked. The configuration search stands last and
+decides everything, given time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .calls import ALL, CRASHED, DIFFERS, HAS, LACKS, READ, TAKE, Calls
+from .decision import Decision
+from .encoding import OTHER
+from .preparation import Problem
+from .search import Budget, Search, Stepper
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BEAM = 64
+"""Configurations of the first, narrow search; most valid histories need no more."""
+
+SMALL, LARGE = 48, 1_500
+"""Calls from which arrays pay: once numba is there anyway, or to load it for them."""
+
+ROW_BYTES = 16 * 6 * 200
+"""Memory for one configuration of the frontier over arrays, with the lists it passes through."""
+
+WHOLE = 200
+"""Up to so many calls the search is exact from the start."""
+
+
+class Algorithm(NamedTuple):
+    """A named decision procedure."""
+
+    name: str
+    applies: Callable[[Calls], bool]
+    decide: Callable[[Calls], Decision]
+
+
+FAMILIES: dict[str, tuple[tuple[str, str], ...]] = {
+    "register": (("unique-value zones", "zones"),),
+    "map": (("unique-value zones", "zones"),),
+    "queue": (("queue monitor", "containers_queue"),),
+    "stack": (("stack monitor", "containers_stack"),),
+    "priority-queue": (("priority-queue monitor", "containers_priority_queue"),),
+    "set": (("set by element", "containers_set"),),
+}
+"""For each family of models the names and modules (``applies``, ``decide``) to try first."""
+
+
+PURE_CODES = {
+    **dict.fromkeys(("register", "map"), (READ, DIFFERS)),
+    **dict.fromkeys(("queue", "stack", "priority-queue", "set"), (HAS, LACKS, ALL)),
+}
+"""Functions of which an unfinished call says nothing, by family."""
+
+TAKES_UNKNOWN = frozenset({"queue", "stack", "priority-queue"})
+"""Families where an unfinished ``TAKE`` may yet give anything."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found out about one object.
+
+    ``position``: index in the history of the completion at which it failed (or stopped).
+    """
+
+    problem: Problem
+    valid: bool | None
+    algorithm: str
+    witness: Sequence[int] | NDArray[Any] | None = None
+    certificate: Sequence[int] | None = None
+    position: int = -1
+    note: str = ""
+    frontier: int = 0
+    explored: int = 0
+
+
+def algorithms_for(problem: Problem) -> list[Algorithm]:
+    """The special procedures for a problem, best first; imported when asked for."""
+    family = getattr(problem.model, "family", None)
+    if family not in FAMILIES or not len(problem) or (problem.calls.f == OTHER).any():
+        return []
+    found = []
+    for name, module in FAMILIES[family]:
+        procedure = import_module(f".{module}", __package__)
+        if procedure.applies(problem.calls):
+            found.append(Algorithm(name, procedure.applies, procedure.decide))
+    return found
+
+
+def decide(
+    problems: Sequence[Problem], algorithm: str, budget: Budget, first: bool = False
+) -> Iterator[Judged]:
+    """Decide the problems in order; ``first`` stops after one that fails."""
+    together: Iterator[Judged | None] = iter(())
+    if algorithm == "auto" and _batchable(problems):
+        together = _together(problems)
+    for problem in problems:
+        judged = next(together, None) or decide_one(problem, algorithm, budget)
+        yield judged
+        if first and judged.valid is False:
+            return
+
+
+def _batchable(problems: Sequence[Problem]) -> bool:
+    """Many small registers, together worth the compiled search."""
+    if len(problems) < 8 or getattr(problems[0].model, "family", None) not in ("register", "map"):
+        return False
+    sizes = [len(problem) for problem in problems]
+    total = sum(sizes)
+    if max(sizes) > LARGE or total < (WHOLE if "numba" in sys.modules else LARGE):
+        return False
+    return not any((problem.calls.f == OTHER).any() for problem in problems[:1])
+
+
+def _together(problems: Sequence[Problem]) -> Iterator[Judged | None]:
+    """Those that one pass over all explains; ``None`` where a closer look is needed."""
+    from . import registers_batch
+
+    witnesses, explored = registers_batch.explained([each.calls for each in problems])
+    for problem, witness in zip(problems, witnesses, strict=True):
+        if witness is None:
+            yield None
+        else:
+            name = "frontier search, all keys at once"
+            yield Judged(problem, True, name, witness, explored=explored)
+            explored = 0
+
+
+def decide_one(problem: Problem, algorithm: str, budget: Budget) -> Judged:
+    """One object: special procedures first, then the search."""
+    if algorithm == "auto":
+        for special in algorithms_for(problem):
+            decision = special.decide(problem.calls)
+            if decision.valid is None:
+                continue
+            return Judged(
+                problem,
+                decision.valid,
+                special.name,
+                decision.witness,
+                decision.certificate,
+                -1 if decision.valid else _failing_position(problem, special, decision),
+                decision.note,
+            )
+    return search(problem, budget)
+
+
+def search(problem: Problem, budget: Budget) -> Judged:
+    """The configuration search: over arrays for registers with many calls."""
+    size = len(problem)
+    family = getattr(problem.model, "family", None)
+    worth = size >= LARGE or (size >= SMALL and "numba" in sys.modules)
+    if worth and family in ("register", "map") and not (problem.calls.f == OTHER).any():
+        return _search_register(problem, budget)
+    return search_any(problem, budget)
+
+
+def _search_register(problem: Problem, budget: Budget) -> Judged:
+    from . import registers
+
+    memory = budget.memory_limit_bytes or 1 << 31
+    rows = max(1024, min(1 << 20, memory // ROW_BYTES))
+    found = registers.decide(problem.calls, rows, lambda: budget.exhausted(0))
+    return Judged(
+        problem, found.valid, found.algorithm, found.witness, found.certificate,
+        found.position, found.note, found.frontier, found.explored,
+    )  # fmt: skip
+
+
+def search_any(problem: Problem, budget: Budget) -> Judged:
+    """The search over any model: narrow first where the history is long, then exact."""
+    kinds, operations = problem.kinds
+    stepper = Stepper(problem.model, operations)
+    invoked, returned = problem.calls.invoked.tolist(), problem.calls.returned.tolist()
+    beams = (None,) if len(invoked) <= WHOLE else (BEAM, 16 * BEAM, None)
+    outcome = None
+    for beam in beams:
+        run = Search(stepper, invoked, returned, kinds, beam=beam, budget=budget)
+        outcome = run.run((problem.model.initial,))
+        if outcome.valid is not None:
+            break
+    assert outcome is not None
+    note = outcome.note
+    if outcome.valid is None:
+        note = (
+            f"{outcome.note} at index {outcome.position}, with {outcome.frontier} configurations "
+            "still possible before it"
+        )
+    return Judged(
+        problem,
+        outcome.valid,
+        "configuration search",
+        outcome.witness if outcome.valid else None,
+        None,
+        outcome.position,
+        note,
+        outcome.frontier,
+        outcome.explored,
+    )
+
+
+def prefix(problem: Problem, position: int) -> Calls:
+    """The calls as far as they were known just after the event at ``position``."""
+    calls, family = problem.calls, getattr(problem.model, "family", None)
+    count = int(calls.invoked.searchsorted(position, side="right"))
+    returned, f, a = calls.returned[:count].copy(), calls.f[:count], calls.a[:count].copy()
+    crashed = returned > position
+    returned[crashed] = CRASHED
+    keep = ~(crashed & np.isin(f, PURE_CODES[family or ""]))
+    if family in TAKES_UNKNOWN:
+        a[crashed & (f == TAKE)] = 0
+    return replace(
+        calls,
+        invoked=calls.invoked[:count][keep],
+        returned=returned[keep],
+        f=f[keep],
+        a=a[keep],
+        b=calls.b[:count][keep],
+    )
+
+
+def _failing_position(problem: Problem, special: Algorithm, decision: Decision) -> int:
+    """Index of the first completion up to which the calls have no explanation (bisection)."""
+    calls = problem.calls
+    ends = np.sort(calls.returned[calls.returned != CRASHED])
+    bad = len(ends) - 1
+    if decision.certificate:
+        last = max(int(calls.returned[at]) for at in decision.certificate)
+        bad = min(bad, int(np.searchsorted(ends, last)))
+    good, step = bad - 1, 1
+    while good >= 0 and _fails(problem, special, int(ends[good])):
+        bad, step = good, 2 * step
+        good = bad - step
+    good = max(good, -1)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if _fails(problem, special, int(ends[middle])):
+            bad = middle
+        else:
+            good = middle
+    return int(ends[bad])
+
+
+def _fails(problem: Problem, special: Algorithm, position: int) -> bool:
+    return special.decide(prefix(problem, position)).valid is False

@@ -1,0 +1,55 @@
+"""Loops over arrays that run compiled on long inputs and as plain Python on short ones.
+
+Importing numba takes longer than checking a few thousand calls without it, so
+it is imported by the first long input only. Compiled code is cached on disk.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+WORTH_CALLING = 48
+"""Calls from which compiled code pays, once it is there."""
+
+WORTH_LOADING = 8_192
+"""Calls from which it pays to import numba and to load the code."""
+
+_inlined: set[Callable[..., Any]] = set()
+
+
+class Kernel:
+    """A function over arrays and numbers, with the functions of the same module it calls.
+
+    >>> solve = Kernel(_solve, _scan)
+    >>> solve.for_size(len(calls))(array, 3)
+    """
+
+    __slots__ = ("_compiled", "function", "helpers")
+
+    def __init__(self, function: Callable[..., Any], *helpers: Callable[..., Any]) -> None:
+        self.function = function
+        self.helpers = helpers
+        self._compiled: Callable[..., Any] | None = None
+
+    def for_size(self, calls: int) -> Callable[..., Any]:
+        """What to run for so many calls: the plain function or the compiled one."""
+        if calls < WORTH_CALLING:
+            return self.function
+        if self._compiled is None and calls < WORTH_LOADING and "numba" not in sys.modules:
+            return self.function
+        return self.compiled()
+
+    def compiled(self) -> Callable[..., Any]:
+        """The compiled function (lazily: each signature is compiled when first called)."""
+        if self._compiled is None:
+            import numba
+            from numba.extending import register_jitable
+
+            for helper in self.helpers:
+                if helper not in _inlined:
+                    _inlined.add(helper)
+                    register_jitable(helper)
+            self._compiled = numba.njit(cache=True)(self.function)
+        return self._compiled

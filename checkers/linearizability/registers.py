@@ -1,0 +1,363 @@
+"""Drives the array search for registers: narrow first, wider where that loses its way.
+
+1. A frontier of a few configurations (a beam) explains most valid histories.
+2. Where it dies after configurations were dropped, a refutation is looked for near that
+   place: a value that had been overwritten (:func:`overwritten`), or a window of calls
+   that nothing explains from any state at all.
+3. Then ever wider beams, and at last every configuration, as far as the budget goes.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .calls import CAS, CRASHED, DIFFERS, READ, WRITE, Calls
+from .kernel import Kernel
+from .register_kernel import DEAD, HELPERS, LANES, SPENT, VALID, WORD, _search
+from .timeline import Timeline
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+UNLIMITED = 2**62
+TIERS = ((16, 1), (64, 1), (1024, 64), (16384, UNLIMITED))
+"""Beams to try in turn, each with the number of configurations under which it may use crashed
+operations to get more: few histories need that, and it costs most of the time."""
+
+SHORT = 1_000
+SHORT_TIERS = ((16, 1), (256, UNLIMITED), (16384, UNLIMITED))
+"""The same up to so many calls: soon exact."""
+
+WINDOWS = (64, 256, 1024)
+WORTH_LOADING = 1_500
+"""Calls from which it pays to load numba for this search (its steps are many)."""
+STEPS = 30_000_000
+WINDOW_STEPS = 2_000_000
+"""Configurations that one pass may look at; about a microsecond each."""
+
+search = Kernel(_search, *HELPERS)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Calls on a time line, with the kinds of crashed ones: what the kernel reads."""
+
+    line: Timeline
+    due: NDArray[np.int32]
+    f: NDArray[np.int8]
+    a: NDArray[np.int32]
+    b: NDArray[np.int32]
+    kind: NDArray[np.int32]
+    kind_at: NDArray[np.int32]
+    kind_calls: NDArray[np.int32]
+    kind_f: NDArray[np.int8]
+    kind_a: NDArray[np.int32]
+    kind_b: NDArray[np.int32]
+    live: NDArray[np.int32]
+    initial: int
+    values: int
+    words: int
+    lanes: int
+
+
+def lines(calls: Calls, group: Any = None, group_end: Any = None) -> Lines:
+    """The kernel's view of the calls: values renumbered, dead crashed calls marked.
+
+    ``group``: crashed calls of different groups are of different kinds, and of no use after
+    the event ``group_end[group]``.
+    """
+    line = Timeline.of(calls)
+    f, a, b, initial, values = _dense(calls)
+    crashed = calls.returned == CRASHED
+    kind = np.full(len(f), -2, np.int32)
+    nothing = np.zeros(0, np.int32)
+    at, by_kind, kf, ka, kb, live = np.zeros(1, np.int32), nothing, f[:0], nothing, nothing, nothing
+    if crashed.any():
+        kind[crashed] = -1
+        last = _last_demand(line, f, a, b, crashed, values)
+        target = np.where(f == CAS, b, a)
+        useful = crashed & ((f == WRITE) | ((f == CAS) & (a != b))) & (line.inv < last[target])
+        which = np.flatnonzero(useful).astype(np.int32)
+        if len(which):
+            code = (f[which] == CAS) * (values * values) + a[which] * values * (
+                f[which] == CAS
+            ).astype(np.int64)
+            code = code + target[which]
+            if group is not None:
+                code = code + group[which] * (2 * np.int64(values) * values)
+            distinct, kind_of = np.unique(code, return_inverse=True)
+            kind[which] = kind_of
+            order = np.argsort(kind_of, kind="stable")
+            by_kind = which[order]
+            at = np.searchsorted(kind_of[order], np.arange(len(distinct) + 1)).astype(np.int32)
+            some = by_kind[at[:-1]]
+            kf, ka, kb = f[some], a[some], target[some]
+            live = last[target[some]]
+            if group is not None:
+                live = np.minimum(live, group_end[group[some]]).astype(np.int32)
+    open_now = np.zeros(line.end + 1, np.int32)
+    np.add.at(open_now, line.inv[~crashed], 1)
+    np.add.at(open_now, line.ret[~crashed], -1)
+    most = int(np.cumsum(open_now).max(initial=0))
+    return Lines(
+        line, line.ret, f, a, b, kind, at, by_kind, kf, ka, kb, live, initial, values,
+        max(1, -(-(most + 1) // WORD)), _words(len(kf), line, live, by_kind, at),
+    )  # fmt: skip
+
+
+def _words(kinds: int, line: Timeline, live: Any, by_kind: Any, at: Any) -> int:
+    """Words for the counts of the kinds that are of use at one time."""
+    if not kinds:
+        return 0
+    change = np.zeros(line.end + 2, np.int32)
+    np.add.at(change, line.inv[by_kind[at[:-1]]], 1)
+    np.add.at(change, np.minimum(live, line.end) + 1, -1)
+    return -(-int(np.cumsum(change).max()) // LANES)
+
+
+def _dense(calls: Calls) -> tuple[Any, Any, Any, int, int]:
+    """Values numbered without gaps; a cas that keeps the value is a read."""
+    f, a, b = calls.f, calls.a, calls.b
+    keeps = (f == CAS) & (a == b)
+    if keeps.any():
+        f = np.where(keeps & (calls.returned != CRASHED), READ, f).astype(np.int8)
+    highest = int(max(a.max(initial=0), b.max(initial=0), calls.initial))
+    if highest <= 4 * len(a) + 64:
+        return f, a, b, calls.initial, highest + 1
+    distinct = np.unique(np.concatenate((a, b, [calls.initial])))
+    return (
+        f,
+        np.searchsorted(distinct, a).astype(np.int32),
+        np.searchsorted(distinct, b).astype(np.int32),
+        int(np.searchsorted(distinct, calls.initial)),
+        len(distinct),
+    )
+
+
+def _last_demand(line: Timeline, f: Any, a: Any, b: Any, crashed: Any, values: int) -> Any:
+    """For every value the last event before which anybody may need the register to hold it.
+
+    A crashed write or cas of a value that nobody looks at any more can be left out of any
+    explanation: without it the value just stays as it was, which a later blind write
+    hides; nobody looked in between.
+    """
+    last = np.full(values, -1, np.int32)
+    looks = ~crashed & ((f == READ) | (f == CAS))
+    np.maximum.at(last, a[looks], line.ret[looks])
+    observed = np.flatnonzero(~crashed & (f == DIFFERS))
+    if len(observed):
+        last = np.maximum(last, np.int32(line.ret[observed].max()))
+    swaps = np.flatnonzero(crashed & (f == CAS))
+    while len(swaps):
+        before = last.copy()
+        np.maximum.at(last, a[swaps], last[b[swaps]])
+        if np.array_equal(before, last):
+            break
+    return last
+
+
+@dataclass(frozen=True)
+class Found:
+    """The kernel's answer; ``at`` is an event's position on the time line."""
+
+    answer: int
+    at: int
+    explored: int
+    frontier: int
+    order: NDArray[np.int32]
+    call: int
+
+
+def _kernel(calls: int) -> Any:
+    """The kernel as it stands, or compiled where that pays."""
+    if calls >= WORTH_LOADING or (calls >= 48 and "numba" in sys.modules):
+        return search.compiled()
+    return search.function
+
+
+def run(
+    view: Lines,
+    starts: Any,
+    beam: int,
+    cap: int,
+    limit: int = UNLIMITED,
+    enough: int = UNLIMITED,
+    *,
+    first: int = 0,
+) -> Found:
+    """One pass of the kernel over all events (from ``first`` on, where nothing is open)."""
+    out, found = np.zeros(len(view.f) + 1, np.int32), np.zeros(8, np.int64)
+    answer = _kernel(len(view.f))(
+        view.line.event, first, view.line.end, view.line.inv, view.due, view.f, view.a, view.b,
+        view.kind, view.kind_at, view.kind_calls, view.kind_f, view.kind_a, view.kind_b,
+        view.live, np.asarray(starts, np.int32), beam, enough, cap, view.words, view.lanes,
+        view.values, limit, True, out, found,
+    )  # fmt: skip
+    at, explored, frontier, placed, call = (int(each) for each in found[:5])
+    return Found(int(answer), at, explored, frontier, out[:placed], call)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the register search says of one object's calls.
+
+    ``position``     index in the history where it failed or gave up, else -1.
+    ``certificate``  calls that contradict one another whatever the others did.
+    """
+
+    valid: bool | None
+    algorithm: str
+    witness: NDArray[np.int32] | None = None
+    position: int = -1
+    certificate: tuple[int, ...] | None = None
+    note: str = ""
+    frontier: int = 0
+    explored: int = 0
+
+
+def decide(calls: Calls, rows_limit: int, exhausted: Any) -> Answer:
+    """Decide the calls on one register.
+
+    ``rows_limit``: configurations that fit into memory; ``exhausted()`` says what has run
+    out, or nothing.
+    """
+    view = lines(calls)
+    best = None
+    explored = 0
+    tiers = SHORT_TIERS if len(calls) <= SHORT else TIERS
+    for tier, (beam, enough) in enumerate((*tiers, (rows_limit, UNLIMITED))):
+        beam = min(beam, rows_limit)
+        room = min(16 * beam, max(rows_limit, 1024))
+        found = run(view, [view.initial], beam, room, STEPS, enough)
+        explored += found.explored
+        if found.answer == VALID:
+            return Answer(True, f"frontier search, {beam} wide", found.order, explored=explored)
+        position = int(calls.returned[found.call])
+        if found.answer == DEAD:
+            return Answer(False, "frontier search", None, position, explored=explored)
+        if tier == 0:
+            refuted = overwritten(calls)
+            if refuted is not None:
+                return refuted
+        if tier == 1:
+            refuted = _windows(calls, found, explored)
+            if refuted is not None:
+                return refuted
+        best = found
+        if exhausted() or beam >= rows_limit or found.answer == SPENT:
+            break
+    assert best is not None
+    why = exhausted() or f"{explored} configurations explored"
+    note = (
+        f"{why}; explained up to index {int(calls.returned[best.call])}, where {best.frontier} "
+        "configurations were still possible"
+    )
+    return Answer(
+        None, "frontier search", None, int(calls.returned[best.call]), None, note,
+        best.frontier, explored,
+    )  # fmt: skip
+
+
+def overwritten(calls: Calls) -> Answer | None:
+    """Finds an operation that saw a value which had certainly been overwritten.
+
+    A read of ``v`` (or a cas from ``v``) cannot be explained if some write ``u`` of another
+    value had completed before it began, and no operation that sets ``v`` completed after
+    ``u`` began and began before the read completed: whichever of them set ``v`` did so
+    before ``u``. ``u`` and the read contradict each other whatever the others did.
+    """
+    f, inv, ret = calls.f, calls.invoked, calls.returned
+    ok = ret != CRASHED
+    sets = (f == WRITE) | ((f == CAS) & (calls.a != calls.b))
+    target = np.where(f == CAS, calls.b, calls.a)
+    looks = np.flatnonzero(ok & ((f == READ) | (f == CAS)))
+    firm = np.flatnonzero(ok & sets)
+    worst: tuple[int, int, int] | None = None
+    # For every value: which of its setters is the last to complete, of those begun so far.
+    by_target = np.argsort(target[sets], kind="stable")
+    setters = np.flatnonzero(sets)[by_target]
+    cuts = np.searchsorted(target[setters], np.arange(int(target.max(initial=0)) + 2))
+    order = firm[np.argsort(ret[firm], kind="stable")]
+    ends = ret[order]
+    # The latest begun of the setters completed so far, and the latest that sets another value.
+    top, second = _two_latest(inv[order], target[order])
+    for value in np.unique(calls.a[looks]).tolist():
+        some = looks[calls.a[looks] == value]
+        mine = setters[cuts[value] : cuts[value + 1]] if value + 1 < len(cuts) else setters[:0]
+        before = np.searchsorted(ends, inv[some])
+        if value != calls.initial:
+            begun = inv[mine[0]] if len(mine) else CRASHED
+            never = some[ret[some] < begun]
+            if len(never):
+                at = int(never[np.argmin(ret[never])])
+                if worst is None or ret[at] < worst[0]:
+                    worst = (int(ret[at]), at, at)
+        has = before > 0
+        some, before = some[has], before[has] - 1
+        first = order[top[before]]
+        other = np.where(second[before] >= 0, order[second[before]], -1)
+        rival = np.where(target[first] != value, first, other)
+        real = rival >= 0
+        some, rival = some[real], rival[real]
+        if not len(some):
+            continue
+        latest = np.maximum.accumulate(ret[mine]) if len(mine) else np.zeros(0, np.int64)
+        begun = np.searchsorted(inv[mine], ret[some])
+        supply = np.where(begun > 0, latest[begun - 1] if len(mine) else -1, -1)
+        bad = np.flatnonzero(supply < inv[rival])
+        if len(bad):
+            at = int(bad[np.argmin(ret[some[bad]])])
+            if worst is None or ret[some[at]] < worst[0]:
+                worst = (int(ret[some[at]]), int(rival[at]), int(some[at]))
+    if worst is None:
+        return None
+    return Answer(False, "overwritten value", None, worst[0], tuple(sorted({worst[1], worst[2]})))
+
+
+def _two_latest(inv: Any, target: Any) -> tuple[Any, Any]:
+    """Running positions of the largest ``inv``, and of the largest with another target."""
+    n = len(inv)
+    top, second = np.zeros(n, np.int64), np.full(n, -1, np.int64)
+    first, other = 0, -1
+    begun, goal = inv.tolist(), target.tolist()
+    for at in range(n):
+        if begun[at] >= begun[first]:
+            if goal[at] != goal[first]:
+                other = first
+            first = at
+        elif goal[at] != goal[first] and (other < 0 or begun[at] > begun[other]):
+            other = at
+        top[at], second[at] = first, other
+    return top, second
+
+
+def _windows(calls: Calls, found: Found, explored: int) -> Answer | None:
+    """Looks for a stretch of calls before a dead end that nothing explains from any state."""
+    stop = int(calls.returned[found.call])
+    upto = int(calls.invoked.searchsorted(stop))
+    for size in WINDOWS:
+        start = int(calls.invoked[max(0, upto - size)])
+        part = np.flatnonzero((calls.returned >= start) & (calls.invoked < stop))
+        # What was open at the start may have taken effect before it: any time, or never.
+        firm = (calls.returned <= stop) & (calls.invoked >= start)
+        keep = part[firm[part] | (calls.f[part] == WRITE) | (calls.f[part] == CAS)]
+        some = Calls(
+            calls.invoked[keep],
+            np.where(firm[keep], calls.returned[keep], CRASHED),
+            calls.f[keep], calls.a[keep], calls.b[keep], calls.initial,
+        )  # fmt: skip
+        view = lines(some)
+        if len(some) and upto - size > 0 and view.values <= 64:
+            got = run(view, np.arange(view.values), 1 << 15, 1 << 16, WINDOW_STEPS)
+            if got.answer == DEAD:
+                return Answer(
+                    False, "window refutation", None, int(some.returned[got.call]),
+                    None, explored=explored + got.explored,
+                )  # fmt: skip
+            if got.answer == SPENT:
+                return None
+    return None

@@ -1,0 +1,212 @@
+"""One life of a process: a protocol instance and the context through which it acts.
+
+The process has the semantics of one that reads a socket and sleeps on timers: while it is
+stopped, what arrives waits in its buffers and its timers run out silently; when it is killed,
+both are gone and so is what it had not synced.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from heapq import heappush
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DuressError
+from .clock import NodeClock
+from .disk import Disk
+from .guard import enters_protocol
+from .loop import VirtualLoop
+from .program import Program
+
+if TYPE_CHECKING:
+    from .network import SimNetwork
+    from .trace import Trace
+
+Message = dict[str, Any]
+
+BUFFERED = 10_000
+"""How many messages wait for a stopped process; later ones are lost, as when a link gives up."""
+
+
+class Life:
+    """The ``Context`` of a protocol (``node_id``, ``node_ids``, ``options``, ``random``, ``storage``).
+
+    ``place``      the name of the node that it runs on.
+    ``is_alive``   until it is killed or crashes; ``is_running`` while it is not stopped either.
+    ``on_message`` the protocol's handler.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        place: str,
+        loop: VirtualLoop,
+        network: SimNetwork,
+        clock: NodeClock,
+        storage: Disk,
+        random: Random,
+        write_log: Callable[[str], None],
+        ended: Callable[[Life], None],
+        trace: Trace | None,
+    ) -> None:
+        self.node_id = program.node_id
+        self.node_ids = sorted(program.peers)
+        self.options = program.options
+        self.random = random
+        self.storage = storage
+        self.place = place
+        self.program = program
+        self.is_alive = True
+        self.is_running = False
+        self.is_paused = False
+        self.on_message: Callable[[Message], None] = lambda _: None
+        self._loop = loop
+        self._network = network
+        self._clock = clock
+        self._write_log = write_log
+        self._ended = ended
+        self._trace = trace
+        self._protocol: Any = None
+        self._timers: dict[str, int] = {}
+        self._timer_causes: dict[int, int | None] = {}
+        self._waiting: list[tuple[Callable[[Any], object], Any]] = []
+        self.routes: dict[str, Any] = {}
+        clock.changed = self._clock_changed
+
+    # -- what a protocol may do ------------------------------------------------------
+
+    def send(self, dest: str, body: dict[str, Any]) -> None:
+        """Send a message to a node or to a client that is connected."""
+        route = self.routes.get(dest)
+        if route is None:
+            route = self._network.route(self, dest)
+            if route is None:
+                return
+        route.send({"src": self.node_id, "dest": dest, "body": body})
+
+    def reply(self, request: Message, body: dict[str, Any]) -> None:
+        """Answer a message."""
+        self.send(request["src"], {**body, "in_reply_to": request["body"].get("msg_id")})
+
+    def set_timer(self, name: str, delay_s: float) -> None:
+        """Start or replace a timer; the delay is by the node's clock."""
+        loop = self._loop
+        number = self._timers[name] = loop.sequence()
+        if self._trace is not None:
+            self._timer_causes[number] = self._trace.cause
+        heappush(
+            loop.heap, (loop.now + delay_s / self._clock.rate, number, self._run_out, (name, number))
+        )
+
+    def cancel_timer(self, name: str) -> None:
+        """Forget a timer."""
+        self._timers.pop(name, None)
+
+    def now(self) -> float:
+        """Seconds on the node's clock."""
+        return self._clock.read(self._loop.now)
+
+    def log(self, text: str) -> None:
+        """Write a line to the node's log."""
+        self._write_log(f"{self._loop.now:.4f} {self.node_id} {text}")
+
+    # -- what happens to it ----------------------------------------------------------
+
+    @enters_protocol
+    def boot(self, _: Any = None) -> None:
+        """Bring the protocol to life; a stopped process boots once it is continued."""
+        if not self.is_alive:
+            return
+        if self.is_paused:
+            self._waiting.append((self.boot, None))
+            return
+        self.is_running = True
+        recovered = not self.storage.is_empty
+        self.log("recovered" if recovered else "started")
+        try:
+            self._protocol = self.program.protocol(self)
+            self.on_message = self._protocol.on_message
+            self._network.listen(self)
+            if recovered:
+                self._protocol.on_crash_recovery()
+            else:
+                self._protocol.on_start()
+        except Exception as error:
+            self.crash(error)
+
+    @enters_protocol
+    def _run_out(self, timer: tuple[str, int]) -> None:
+        name, number = timer
+        if self._timers.get(name) != number:
+            return
+        if self.is_paused:
+            self._waiting.append((self._run_out, timer))
+            return
+        del self._timers[name]
+        trace = self._trace
+        if trace is not None:
+            trace.cause = trace.timer(self.node_id, name, self._timer_causes.pop(number, None))
+        try:
+            self._protocol.on_timer(name)
+        except Exception as error:
+            self.crash(error, f"timer {name}")
+        if trace is not None:
+            trace.cause = None
+
+    def wait(self, arrive: Callable[[Any], object], what: Any) -> bool:
+        """Keep something for a stopped process to find later; false if its buffers are full."""
+        if len(self._waiting) >= BUFFERED:
+            return False
+        self._waiting.append((arrive, what))
+        return True
+
+    def pause(self) -> None:
+        """SIGSTOP. Idempotent."""
+        self.is_paused, self.is_running = True, False
+
+    def resume(self) -> None:
+        """SIGCONT: what waited is handled now, in the order of its arrival. Idempotent."""
+        if not self.is_paused:
+            return
+        self.is_paused, self.is_running = False, self._protocol is not None
+        waiting, self._waiting = self._waiting, []
+        for arrive, what in waiting:
+            self._loop.at(self._loop.now, arrive, what)
+
+    def kill(self) -> None:
+        """SIGKILL. Idempotent."""
+        if self.is_alive:
+            self.is_alive = self.is_running = self.is_paused = False
+            self._timers.clear()
+            self._timer_causes.clear()
+            self._waiting.clear()
+            self._network.hang_up(self)
+            self._ended(self)
+
+    def crash(self, error: Exception, handling: Any = "its start") -> None:
+        """What a real node does about an exception: it dies at once, with a traceback in its log.
+
+        What duress itself raised (the guard, say) goes through.
+        """
+        if isinstance(error, DuressError):
+            raise error
+        self.log(f"crashed, handling {handling!r:.2000}")
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            self._write_log(line)
+        self.kill()
+
+    def _clock_changed(self, _by_s: float) -> None:
+        """Set running timers anew: those of a clock that jumped are due earlier."""
+        loop, by_s = self._loop, _by_s
+        due = [
+            (when, entry)
+            for when, number, _, entry in loop.heap
+            if isinstance(entry, tuple)
+            and len(entry) == 2
+            and entry[1] == number
+            and self._timers.get(entry[0]) == number
+        ]
+        for when, (name, _) in sorted(due):
+            self.set_timer(name, max(0.0, (when - loop.now) * self._clock.rate - by_s))

@@ -1,0 +1,183 @@
+"""A simulated node: files in memory, one disk a data folder, a clock, and its processes."""
+
+from __future__ import annotations
+
+import posixpath
+from random import Random
+
+from ..cluster import Completed, Process
+from ..errors import InfrastructureError, UserError
+from . import guard, program
+from .clock import NodeClock
+from .disk import Disk
+from .life import Life
+from .loop import VirtualLoop
+from .network import SimNetwork
+from .settings import Settings
+from .trace import Trace
+
+
+class SimNode:
+    """One host (the ``Node`` of :mod:`duress.harness.cluster`), and its ``Processes``."""
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        loop: VirtualLoop,
+        network: SimNetwork,
+        settings: Settings,
+        trace: Trace | None,
+    ) -> None:
+        self.name = name
+        self.address = address
+        self.directory = f"/duress/{name}"
+        self._loop = loop
+        self._settings = settings
+        chance = Random(f"{settings.seed}/clock/{name}")
+        offset_s = round(chance.random() * settings.clock_offset_s, 6)
+        drift = (2 * chance.random() - 1) * settings.clock_drift
+        self.clock = NodeClock(offset_s, 1 + round(drift, 9))
+        self._files: dict[str, bytes] = {}
+        self._logs: dict[str, list[str]] = {}
+        self._disks: dict[str, Disk] = {}
+        self._processes = SimProcesses(self, loop, network, settings, trace)
+
+    @property
+    def processes(self) -> SimProcesses:
+        """The node's long-running programs."""
+        return self._processes
+
+    async def run(
+        self, *argv: str, check: bool = True, input: bytes | None = None, timeout_s: float = 30
+    ) -> Completed:
+        """Run one of the few commands that there are: ``rm``, ``mkdir``, ``true``."""
+        command, arguments = argv[0], [word for word in argv[1:] if not word.startswith("-")]
+        if command == "rm":
+            for path in arguments:
+                self._remove(path)
+        elif command not in ("mkdir", "true"):
+            raise InfrastructureError(
+                f"node {self.name}: `{' '.join(argv)[:200]}` cannot be simulated; expected rm, "
+                "mkdir or true; run this system on local or docker"
+            )
+        return Completed(0, "", "")
+
+    def _remove(self, path: str) -> None:
+        path = self._whole(path)
+        for table in (self._files, self._logs, self._disks):
+            for name in [n for n in table if n == path or n.startswith(path + "/")]:
+                del table[name]
+
+    async def put(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Write a file."""
+        self._files[self._whole(path)] = content
+
+    async def get(self, path: str) -> bytes:
+        """Read a file or a log; ``FileNotFoundError`` if there is none."""
+        path = self._whole(path)
+        if path in self._logs:
+            return "".join(self._logs[path]).encode()
+        if path not in self._files:
+            raise FileNotFoundError(f"{self.name}:{path}")
+        return self._files[path]
+
+    def files(self) -> list[str]:
+        """Paths of the files that were put here."""
+        return list(self._files)
+
+    def log_lines(self, path: str) -> list[str]:
+        """The lines of a log, to be added to."""
+        return self._logs.setdefault(self._whole(path), [])
+
+    def disk(self, path: str) -> Disk:
+        """The disk behind a data folder, empty at first."""
+        return self._disks.setdefault(self._whole(path), Disk())
+
+    def _whole(self, path: str) -> str:
+        return posixpath.normpath(posixpath.join(self.directory, path))
+
+
+class SimProcesses:
+    """The programs of one node, by name."""
+
+    def __init__(
+        self,
+        node: SimNode,
+        loop: VirtualLoop,
+        network: SimNetwork,
+        settings: Settings,
+        trace: Trace | None,
+    ) -> None:
+        self._node = node
+        self._loop = loop
+        self._network = network
+        self._settings = settings
+        self._trace = trace
+        self._crashes = Random(f"{settings.seed}/crash/{node.name}")
+        self._lives: dict[str, Life] = {}
+        self._started = 0
+
+    async def start(self, process: Process) -> None:
+        """Begin a life; its first step comes after the boot time. No effect if it runs already."""
+        if process.name in self._lives:
+            return
+        node = self._node
+        what = program.find(process, node.files())
+        if not what.node_id:
+            raise UserError(f"{process.name}: a simulated node needs its name as --id")
+        guard.inspect(what.protocol)
+        self._started += 1
+        seed = what.seed or f"{self._settings.seed}/node/{self._started}"
+        lines = node.log_lines(process.log)
+
+        def ended(life: Life) -> None:
+            del self._lives[process.name]
+            kept, lost = life.storage.crash(self._settings.unsynced, self._crashes)
+            if lost and self._settings.unsynced == "torn":
+                lines.append(f"{self._loop.now:.4f} {node.name} a torn write was dropped\n")
+            self._say("end", process=process.name, kept=kept, lost=lost)
+
+        life = Life(
+            program=what,
+            place=node.name,
+            loop=self._loop,
+            network=self._network,
+            clock=node.clock,
+            storage=node.disk(what.data),
+            random=Random(f"{seed}/{what.node_id}"),
+            write_log=lambda line: lines.append(line + "\n"),
+            ended=ended,
+            trace=self._trace,
+        )
+        self._lives[process.name] = life
+        self._say("start", process=process.name)
+        self._loop.at(self._loop.now + self._settings.boot_s, life.boot)
+
+    async def kill(self, *names: str, graceful_s: float = 0) -> None:
+        """SIGKILL; a simulated process does nothing about SIGTERM either."""
+        for name in names or tuple(self._lives):
+            life = self._lives.get(name)
+            if life is not None:
+                self._say("kill", process=name)
+                life.kill()
+
+    async def pause(self) -> None:
+        """SIGSTOP every program on the node. Idempotent."""
+        for life in self._lives.values():
+            life.pause()
+        self._say("pause")
+
+    async def resume(self) -> None:
+        """SIGCONT every program on the node. Idempotent."""
+        for life in self._lives.values():
+            life.resume()
+        self._say("resume")
+
+    async def running(self) -> dict[str, str]:
+        """Programs that live, by name: ``running`` or ``paused``."""
+        return {n: "paused" if x.is_paused else "running" for n, x in self._lives.items()}
+
+    def _say(self, event: str, **fields: object) -> None:
+        if self._trace is not None:
+            self._trace.happened(event, at=self._node.name, **fields)

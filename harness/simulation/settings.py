@@ -1,0 +1,72 @@
+"""The options of a simulated cluster, parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import UserError
+from . import latency
+from .disk import CRASHES
+
+OPTIONS = {
+    "latency": "between nodes in ms: constant:MS, uniform:LOW:HIGH or exponential:MEAN "
+    "(default: as the system's own nodes would add)",
+    "link-latency": "of single directed links: n1>n2=constant:50,…",
+    "client-latency": "between clients and nodes (constant:0.2)",
+    "loss": "probability that a message between nodes is lost (0)",
+    "duplicate": "probability that it arrives twice (0)",
+    "order": "any: messages overtake each other; fifo: not on one link (any)",
+    "unsynced": "what a crash leaves of writes that were not synced: nothing (lost), a random "
+    "number of the first (prefix), or that with the next one torn (torn) (prefix)",
+    "clock-offset": "most seconds by which a node's clock is off (1000)",
+    "clock-drift": "most millionths by which it runs fast or slow (200)",
+    "boot-ms": "from the start of a process to its first step (50)",
+    "trace": "write every message and timer to messages.jsonl (false)",
+}
+"""By name, with one line of documentation each."""
+
+
+class Settings:
+    """What the options say; ``UserError`` names the one that is wrong."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        chosen = options.get("latency")
+        self.latency = latency.parse("latency", str(chosen)) if chosen else None
+        self.link_latency = latency.parse_links("link-latency", str(options.get("link-latency", "")))
+        self.client_latency = latency.parse(
+            "client-latency", str(options.get("client-latency", "constant:0.2"))
+        )
+        self.loss = _number(options, "loss", 0.0, 1.0)
+        self.duplicate = _number(options, "duplicate", 0.0, 1.0)
+        self.is_fifo = _choice(options, "order", ("any", "fifo")) == "fifo"
+        self.unsynced = _choice(options, "unsynced", CRASHES)
+        self.clock_offset_s = _number(options, "clock-offset", 1000.0, 1e9)
+        self.clock_drift = _number(options, "clock-drift", 200.0, 500_000.0) / 1e6
+        self.boot_s = _number(options, "boot-ms", 50.0, 1e6) / 1000
+        self.trace = _flag(options, "trace")
+        self.seed = str(options.get("seed", 0))
+
+
+def _number(options: Mapping[str, Any], name: str, default: float, most: float) -> float:
+    try:
+        value = float(options.get(name, default))
+    except (TypeError, ValueError):
+        value = -1.0
+    if not 0 <= value <= most:
+        raise UserError(f"{name}: expected a number from 0 to {most:g}, got {options[name]!r}")
+    return value
+
+
+def _choice(options: Mapping[str, Any], name: str, choices: tuple[str, ...]) -> str:
+    value = str(options.get(name, choices[0]))
+    if value not in choices:
+        raise UserError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+    return value
+
+
+def _flag(options: Mapping[str, Any], name: str) -> bool:
+    value = str(options.get(name, "false")).lower()
+    if value not in ("true", "false", "1", "0", "yes", "no"):
+        raise UserError(f"{name}: expected true or false, got {value!r}")
+    return value in ("true", "1", "yes")

@@ -1,0 +1,195 @@
+"""A client's connection to a simulated process: like TCP, reliable and in order while it lasts.
+
+A cut link delays what is on it until it is healed and the sender has tried again; the death of
+the process resets the connection, which the client learns as soon as a packet gets through.
+What a client sent before it hung up still arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from heapq import heappush
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from ..cluster import CLIENTS
+from ..cluster.connection import CONNECT_TIMEOUT_S
+from .guard import enters_protocol
+
+if TYPE_CHECKING:
+    from .life import Life
+    from .network import SimNetwork
+
+Message = dict[str, Any]
+
+RESEND_S = 0.2
+"""After a link is healed, when the next retransmission of a connection finds that out."""
+
+_RESET = object()
+
+
+class Stream:
+    """Both ends of one connection: ``request`` at the client's, ``send`` at the process's."""
+
+    def __init__(self, network: SimNetwork, life: Life, number: int, random: Random) -> None:
+        self.life = life
+        self.is_over = False
+        self._network = network
+        self._loop = network.loop
+        self._trace = network.trace
+        self._name = f"{life.place}:{number}"
+        self._table = network.settings.client_latency.table()
+        self._random = random.random
+        self._up_due = self._down_due = 0.0
+        self._held_up: deque[Any] = deque()
+        self._held_down: deque[Any] = deque()
+        self._is_closed = False
+        self._was_reset = False
+        self._ids = 0
+        self._awaited = 0
+        self._answer: asyncio.Future[dict[str, Any]] | None = None
+        self._source = ""
+        self._route = ""
+        network.join(self)
+
+    # -- the client's end ------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """False once either side was seen to hang up."""
+        return not (self._is_closed or self._was_reset)
+
+    async def request(self, source: str, dest: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a body and wait for the one that answers it (see ``Connection``)."""
+        if not self.is_open:
+            raise ConnectionResetError("the node closed the connection")
+        if source != self._source:
+            self._source, self._route = source, f"{source}@{self._name}"
+            self.life.routes[self._route] = self
+        self._ids += 1
+        self._awaited = self._ids
+        self._answer = self._loop.create_future()
+        message = {
+            "src": self._route,
+            "dest": dest,
+            "body": {**body, "msg_id": self._ids},
+        }
+        number = 0
+        if self._trace is not None:
+            number = self._trace.sent(source, dest, message["body"])
+        due = self._up_due = max(self._up_due, self._loop.now + self._delay_s())
+        heappush(
+            self._loop.heap, (due, self._loop.sequence(), self._arrive_up, (number, message))
+        )
+        return await self._answer
+
+    def close(self) -> None:
+        """Hang up; what was sent before still arrives. Idempotent."""
+        self._is_closed = True
+        self._answer = None
+        self.life.routes.pop(self._route, None)
+
+    @enters_protocol
+    def _arrive_up(self, what: tuple[int, Message]) -> None:
+        life = self.life
+        if self._held_up or self._network.blocks(CLIENTS, life.place):
+            self._held_up.append(what)
+        elif not life.is_alive:
+            self._drop(what[0], "down")
+            self._to_client(_RESET)
+        elif not life.is_running:
+            if not life.wait(self._arrive_up, what):
+                self._drop(what[0], "buffer-full")
+        else:
+            number, message = what
+            trace = self._trace
+            if trace is not None:
+                trace.cause = trace.delivered(number)
+            try:
+                life.on_message(message)
+            except Exception as error:
+                life.crash(error, message)
+            if trace is not None:
+                trace.cause = None
+
+    # -- the process's end -----------------------------------------------------------
+
+    def send(self, message: Message) -> None:
+        """An answer of the process."""
+        number = 0
+        if self._trace is not None:
+            number = self._trace.sent(message["src"], self._source, message["body"])
+        self._to_client((number, message["body"]))
+
+    def peer_died(self) -> None:
+        """The process is gone: the kernel tells the client."""
+        self.life.routes.pop(self._route, None)
+        self._to_client(_RESET)
+
+    def _to_client(self, what: Any) -> None:
+        due = self._down_due = max(self._down_due, self._loop.now + self._delay_s())
+        heappush(self._loop.heap, (due, self._loop.sequence(), self._arrive_down, what))
+
+    def _arrive_down(self, what: Any) -> None:
+        if self._held_down or self._network.blocks(self.life.place, CLIENTS):
+            self._held_down.append(what)
+            return
+        answer = self._answer
+        if what is _RESET:
+            self._was_reset = self.is_over = True
+            if answer is not None and not answer.done():
+                answer.set_exception(ConnectionResetError("the node closed the connection"))
+            return
+        number, body = what
+        if self._is_closed:
+            self._drop(number, "client-gone")
+            return
+        if self._trace is not None:
+            self._trace.delivered(number)
+        if answer is not None and body.get("in_reply_to") == self._awaited and not answer.done():
+            answer.set_result(body)
+
+    # -- what both share -------------------------------------------------------------
+
+    def links_changed(self) -> None:
+        """Links were cut or healed: what is held up is tried again a little later."""
+        if self._held_up:
+            self._loop.at(self._loop.now + RESEND_S, self._resend_up)
+        if self._held_down:
+            self._loop.at(self._loop.now + RESEND_S, self._resend_down)
+        if self._is_closed and not self._held_up:
+            self.is_over = True
+
+    def _resend_up(self, _: Any) -> None:
+        if not self._network.blocks(CLIENTS, self.life.place):
+            held, self._held_up = self._held_up, deque()
+            for what in held:
+                self._arrive_up(what)
+
+    def _resend_down(self, _: Any) -> None:
+        if not self._network.blocks(self.life.place, CLIENTS):
+            held, self._held_down = self._held_down, deque()
+            for what in held:
+                self._arrive_down(what)
+
+    def _delay_s(self) -> float:
+        return self._table[int(self._random() * len(self._table))]
+
+    def _drop(self, number: int, cause: str) -> None:
+        if self._trace is not None:
+            self._trace.dropped(number, cause)
+
+
+async def connect(network: SimNetwork, place: str, port: int, number: int, random: Random) -> Stream:
+    """Open a connection from the clients to a port of a node; ``OSError`` as a socket would."""
+    table = network.settings.client_latency.table()
+    delay_s = table[int(random.random() * len(table))]
+    if network.blocks(CLIENTS, place) or network.blocks(place, CLIENTS):
+        await asyncio.sleep(CONNECT_TIMEOUT_S)
+        raise TimeoutError(f"{place}:{port} does not answer")
+    await asyncio.sleep(2 * delay_s)
+    life = network.find(place, port)
+    if life is None:
+        raise ConnectionRefusedError(f"{place}:{port} refuses connections")
+    return Stream(network, life, number, random)

@@ -1,0 +1,84 @@
+"""An aimed partition: each new primary is cut off at once, and the one before it let back in.
+
+A primary that is deposed before it replicated anything comes back to power, over and over, with
+whatever it alone had written. That is how the Raft paper's Figure 8 comes about: an entry of an
+old term reaches a majority, and yet a node without it can be elected. Protocols that reason
+"a majority has it" instead of "a majority has it in this term" lose acknowledged writes here;
+a right one is merely unavailable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+
+from ..harness.cluster import Link, Network
+from ..harness.system import HasPrimary
+
+POLL_S = 0.002
+"""How often to look for a new primary: below the time of one replication round."""
+
+STRIKES = (3, 5)
+"""How many strikes before the last winner is left to rule its majority: odd, so that it is the
+one that was struck at once, and that brings back what nobody else has.
+"""
+
+LATE_S = (0.03, 0.08)
+"""How late every other strike comes: the primary has replicated some of what it has, not all."""
+
+
+def only_together(nodes: Sequence[str], group: Sequence[str]) -> frozenset[Link]:
+    """The cut under which a group is connected and every other node is alone."""
+    return frozenset(
+        (a, b) for a in nodes for b in nodes if a != b and not (a in group and b in group)
+    )
+
+
+class Leapfrog:
+    """Strikes again and again; knows whom it struck last."""
+
+    def __init__(
+        self, nodes: Sequence[str], network: Network, system: HasPrimary, random: Random
+    ) -> None:
+        self._nodes = nodes
+        self._network = network
+        self._system = system
+        self._random = random
+        self._began = asyncio.get_running_loop().time()
+        self._struck: str | None = None
+        self.strikes: list[dict[str, object]] = []
+
+    async def run(self) -> None:
+        """Strike a random number of times, then leave things as they are."""
+        for _ in range(self._random.choice(STRIKES) - len(self.strikes)):
+            primary = await self._next_primary()
+            if len(self.strikes) % 2 == 0:
+                await asyncio.sleep(self._random.uniform(*LATE_S))
+            await self._network.cut(self.aim(primary))
+
+    def aim(self, primary: str) -> frozenset[Link]:
+        """The cut that strikes a primary.
+
+        It is alone; a bare majority with the one struck before in it stays together.
+
+        All of a bare majority must agree to an election, so that its winner has what any
+        of them has: the deposed one's log wins if it is ahead.
+        """
+        back = [] if self._struck is None else [self._struck]
+        others = [node for node in self._nodes if node != primary and node not in back]
+        size = len(self._nodes) // 2 + 1 - len(back)
+        group = back + self._random.sample(others, min(size, len(others)))
+        self._struck = primary
+        after_s = asyncio.get_running_loop().time() - self._began
+        self.strikes.append(
+            {"after_s": round(after_s, 4), "primary": primary, "together": sorted(group)}
+        )
+        return only_together(self._nodes, group)
+
+    async def _next_primary(self) -> str:
+        while True:
+            for primary in (await self._system.primaries())[:1]:
+                if primary != self._struck:
+                    return primary
+            await asyncio.sleep(POLL_S)
