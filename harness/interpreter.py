@@ -138,8 +138,11 @@ class Interpreter:
             concurrency=self._concurrency,
         )
 
-    def _pump(self) -> None:
-        """Hand out operations until the generator has none that can begin now."""
+    def _pump(self, awaited: tuple[Any, Generator | None] | None = None) -> None:
+        """Hand out operations until the generator has none that can begin now.
+
+        ``awaited`` is the generator's answer whose time has come with no event before it.
+        """
         if self._pumping or self._done is None or self._done.done():
             return
         self._pumping = True
@@ -147,7 +150,8 @@ class Interpreter:
             self._cancel_wake()
             while self._generator is not None:
                 now = self.now()
-                answer = self._generator.op(self._context(now))
+                answer = awaited or self._generator.op(self._context(now))
+                awaited = None
                 if answer is None:
                     self._generator = None
                     break
@@ -162,7 +166,7 @@ class Interpreter:
                     break
                 if operation.time > now + DUE_NS:
                     self._wake = self._loop.call_at(
-                        self._origin + operation.time / 1e9, self._on_wake
+                        self._origin + operation.time / 1e9, self._on_wake, answer
                     )
                     return
                 self._generator = successor
@@ -180,9 +184,9 @@ class Interpreter:
         if self._done is not None and not self._done.done():
             self._done.set_exception(error)
 
-    def _on_wake(self) -> None:
+    def _on_wake(self, answer: tuple[Any, Generator | None]) -> None:
         self._wake = None
-        self._pump()
+        self._pump(answer)
 
     def _cancel_wake(self) -> None:
         if self._wake is not None:

@@ -94,4 +94,4 @@ class Mutant(Protocol):
     options: Mapping[str, Any]
     """The system options that plant it."""
     conditions: Mapping[str, Any]
-    """Options of nemeses under which it shows, where the defaults do not do."""
+    """Flags of a trial, and ``options``, under which it shows where the defaults do not do."""

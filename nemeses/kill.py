@@ -19,7 +19,7 @@ class KillNemesis:
     name: ClassVar[str] = "kill"
     clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
     options: ClassVar[Mapping[str, str]] = {
-        "kill-targets": "comma-separated choices (default one,one,minority,majority,all,primaries)",
+        "kill-targets": "comma-separated choices (default: all but some)",
         "kill-lasts": "mean seconds until the restart (default: a third of the interval)",
     }
 
@@ -27,7 +27,7 @@ class KillNemesis:
         self._scene = scene
         self._choices = wanted(
             scene.options.get("kill-targets"),
-            ["one", "one", "minority", "majority", "all", "primaries"],
+            ["one", "one", "minority", "majority", "all", "primaries", "followers"],
         )
 
     def generator(self) -> Cadence:

@@ -19,13 +19,14 @@ from ..harness.system import HasPrimary
 POLL_S = 0.002
 """How often to look for a new primary: below the time of one replication round."""
 
-STRIKES = (3, 5)
-"""How many strikes before the last winner is left to rule its majority: odd, so that it is the
-one that was struck at once, and that brings back what nobody else has.
+STRIKES = 3
+"""An established primary, its successor before it replicated anything, and the first one again
+when it has replicated some of what it had; then the successor is left to rule a majority with
+what nobody else has. One round more would give the first one its majority back.
 """
 
-LATE_S = (0.03, 0.08)
-"""How late every other strike comes: the primary has replicated some of what it has, not all."""
+LATE_S = (0.03, 0.09)
+"""How late the third strike comes: time for some of what the primary has, but not for all."""
 
 
 def only_together(nodes: Sequence[str], group: Sequence[str]) -> frozenset[Link]:
@@ -50,10 +51,10 @@ class Leapfrog:
         self.strikes: list[dict[str, object]] = []
 
     async def run(self) -> None:
-        """Strike a random number of times, then leave things as they are."""
-        for _ in range(self._random.choice(STRIKES) - len(self.strikes)):
+        """Strike, then leave things as they are."""
+        while len(self.strikes) < STRIKES:
             primary = await self._next_primary()
-            if len(self.strikes) % 2 == 0:
+            if len(self.strikes) + 1 == STRIKES:
                 await asyncio.sleep(self._random.uniform(*LATE_S))
             await self._network.cut(self.aim(primary))
 

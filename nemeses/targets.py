@@ -14,6 +14,7 @@ CHOICES = {
     "all": "every node",
     "some": "a random set of at least one",
     "primaries": "the nodes that believe to be primary",
+    "followers": "every node that does not",
 }
 
 
@@ -21,10 +22,11 @@ async def choose(scene: Scene, choice: str) -> list[str]:
     """The node names of a choice, sorted; empty if there is none now (no primary known)."""
     nodes = sorted(scene.cluster.nodes)
     random = scene.random
-    if choice == "primaries":
+    if choice in ("primaries", "followers"):
         if not isinstance(scene.system, HasPrimary):
             return [random.choice(nodes)]
-        return sorted(await scene.system.primaries())
+        primaries = await scene.system.primaries()
+        return [node for node in nodes if (node in primaries) == (choice == "primaries")]
     if choice == "one":
         return [random.choice(nodes)]
     if choice == "all":

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..linearizability.kernel import Kernel
 from .graph import LINK, RW, WR, WW, Graph, build
-from .transactions import OK, WRITE, Transactions
+from .transactions import FAIL, OK, WRITE, Transactions
 from .writes import Writes, collect
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Lists:
     ``sound``      bool[keys]: the order is a total one (no duplicate, all reads are prefixes).
     ``reads``      int32: micro-operations of committed transactions that read.
     ``agrees``     bool per read: it is a prefix of the longest one.
+    ``alive``      bool per transaction: it committed, or something of it was read.
     """
 
     txns: Transactions
@@ -46,6 +47,7 @@ class Lists:
     doubled: NDArray[np.bool_]
     reads: NDArray[np.int32]
     agrees: NDArray[np.bool_]
+    alive: NDArray[np.bool_]
 
     def last_write(self, mop: int) -> int:
         """The write whose version a read saw last, or -1."""
@@ -75,7 +77,10 @@ def recover(txns: Transactions) -> Lists:
     place[order[seen]] = (at - offset[key])[seen]
     sound = ~doubled & writes.unique
     sound[txns.key[reads[~agrees]]] = False
-    return Lists(txns, writes, order, offset, longest, place, sound, doubled, reads, agrees)
+    alive = txns.kind == OK
+    alive[writes.txn[order[seen]]] = True
+    alive &= txns.kind != FAIL
+    return Lists(txns, writes, order, offset, longest, place, sound, doubled, reads, agrees, alive)
 
 
 def _doubled(order: Any, key: Any, txns: Transactions, starts: Any, writes: int) -> Any:
@@ -91,9 +96,7 @@ def _doubled(order: Any, key: Any, txns: Transactions, starts: Any, writes: int)
     return doubled
 
 
-def _prefixes_plain(
-    reads: Any, key: Any, begin: Any, length: Any, elements: Any, keys: int
-) -> Any:
+def _prefixes_plain(reads: Any, key: Any, begin: Any, length: Any, elements: Any, keys: int) -> Any:
     longest = np.full(keys, -1, np.int32)
     for at in range(len(reads)):
         mop = reads[at]
@@ -166,8 +169,7 @@ def _unread(lists: Lists, chain: Any, key: Any, readers: Any, reader_key: Any) -
     """Edges to the appends that nobody read, and the number of nodes with those added."""
     txns, writes = lists.txns, lists.writes
     nodes = len(txns)
-    unread = (lists.place < 0) & (txns.kind[writes.txn] == OK) & lists.sound[writes.key]
-    pairs = np.unique((writes.key[unread].astype(np.int64) << 32) | writes.txn[unread])
+    pairs = unread_appends(lists)
     keys, appenders = (pairs >> 32).astype(_INT), (pairs & 0xFFFFFFFF).astype(_INT)
     parts: list[Any] = []
     if not len(keys):
@@ -184,12 +186,19 @@ def _unread(lists: Lists, chain: Any, key: Any, readers: Any, reader_key: Any) -
         heads = [(RW, np.unique(readers[c:d]))]
         if last_of[k] >= 0:
             heads.append((WW, last_of[k : k + 1]))
-        made, nodes = _all_to_all(heads, appenders[a:b], int(k), nodes)
+        made, nodes = all_to_all(heads, appenders[a:b], int(k), nodes)
         parts += made
     return parts, nodes
 
 
-def _all_to_all(heads: Any, tails: Any, label: int, nodes: int) -> tuple[Any, int]:
+def unread_appends(lists: Lists) -> Any:
+    """int64, ascending: ``key << 32 | txn`` of every transaction that committed an unread append."""
+    writes = lists.writes
+    unread = (lists.place < 0) & lists.alive[writes.txn] & lists.sound[writes.key]
+    return np.unique((writes.key[unread].astype(np.int64) << 32) | writes.txn[unread])
+
+
+def all_to_all(heads: Any, tails: Any, label: int, nodes: int) -> tuple[Any, int]:
     """Edges from every head to every tail but itself, directly or over chains of nodes."""
     parts, size = [], len(tails)
     if sum(len(sources) for _, sources in heads) * size <= _FEW_EDGES:
@@ -211,5 +220,3 @@ def _all_to_all(heads: Any, tails: Any, label: int, nodes: int) -> tuple[Any, in
         parts.append((kind, mine[above], up[at[above] + 1], np.full(int(above.sum()), label)))
         parts.append((kind, mine[below], down[at[below] - 1], np.full(int(below.sum()), label)))
     return parts, nodes + 2 * size
-
-

@@ -55,6 +55,7 @@ _KINDS = {
     "G-single": (WW, WR, RW, LINK),
     "G-nonadjacent": (WW, WR, RW, LINK),
     "G2-item": (WW, WR, RW, LINK),
+    "any": (WW, WR),
 }
 _COVERED_BY = {
     "G0": ("G0",),
@@ -69,6 +70,7 @@ _COVERED_BY = {
 # closed by a dependency is entered at the edge that its family needs; other cycles begin
 # behind their order edge.
 _CLOSED_TABLES: dict[str, tuple[list[list[int]], list[int]]] = {
+    "any": ([[1, 1, -1, -1], [1, 1, -1, -1]], [1]),
     "G0": ([[1, -1, -1, -1], [1, -1, -1, -1]], [1]),
     "G1c": ([[-1, 1, -1, -1], [1, 1, -1, -1]], [1]),
     "G-single": ([[-1, -1, 1, -1], [1, 1, -1, -1]], [1]),
@@ -124,10 +126,12 @@ def core(graph: Graph, txns: Transactions, realtime: bool) -> Core | None:
     whole = joined(graph, graph.nodes, source, target, np.full(len(source), ORDER, np.int8))
     if realtime:
         whole = with_barriers(whole, txns)
+    return _compact(whole, len(txns))
+
+
+def _compact(whole: Graph, transactions: int) -> Core | None:
     component = components(whole)
-    inside = (component[whole.source] >= 0) & (
-        component[whole.source] == component[whole.target]
-    )
+    inside = (component[whole.source] >= 0) & (component[whole.source] == component[whole.target])
     if not inside.any():
         return None
     at = np.flatnonzero(inside)
@@ -135,8 +139,7 @@ def core(graph: Graph, txns: Transactions, realtime: bool) -> Core | None:
     order = np.lexsort((whole.kind[at], pair))
     at, pair = at[order], pair[order]
     again = np.concatenate(([False], pair[1:] == pair[:-1]))
-    drop = again & (whole.kind[at] <= RW)
-    at = at[~drop]
+    at = at[~(again & (whole.kind[at] <= RW))]
     old = np.unique(np.concatenate((whole.source[at], whole.target[at])))
     number = np.full(whole.nodes, -1, np.int32)
     number[old] = np.arange(len(old), dtype=np.int32)
@@ -144,7 +147,21 @@ def core(graph: Graph, txns: Transactions, realtime: bool) -> Core | None:
         len(old), number[whole.source[at]], number[whole.target[at]], whole.kind[at],
         whole.label[at],
     )  # fmt: skip
-    return Core(small, old, int(np.searchsorted(old, len(txns))))
+    return Core(small, old, int(np.searchsorted(old, transactions)))
+
+
+def smallest_of_any_kind(graph: Graph) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    """In each component with a ww edge the smallest cycle: its nodes, its edges (kind, label)."""
+    part = _compact(graph, graph.nodes)
+    if part is None:
+        return []
+    search = _Search(part, None)
+    found = []
+    for members in search.components("any", CLOSED):
+        result = search.smallest("any", CLOSED, members)
+        if result is not None:
+            found.append((result[0].txns, result[0].edges))
+    return found
 
 
 def find(core: Core, txns: Transactions, realtime: bool) -> list[Cycle]:
@@ -159,7 +176,9 @@ def find(core: Core, txns: Transactions, realtime: bool) -> list[Cycle]:
     for closing in (CLOSED, PROCESS, REALTIME) if realtime else (CLOSED, PROCESS):
         for family in FAMILIES:
             covering = [
-                marks[name + SUFFIXES[c]] for name in _COVERED_BY[family] for c in range(closing + 1)
+                marks[name + SUFFIXES[c]]
+                for name in _COVERED_BY[family]
+                for c in range(closing + 1)
             ]
             for members in search.components(family, closing):
                 if any(mark[members].any() for mark in covering):
@@ -174,7 +193,7 @@ def find(core: Core, txns: Transactions, realtime: bool) -> list[Cycle]:
 class _Search:
     """The scratch memory of the searches in one core."""
 
-    def __init__(self, core: Core, txns: Transactions) -> None:
+    def __init__(self, core: Core, txns: Transactions | None) -> None:
         graph, old = core.graph, core.old
         self.core = core
         self.target = graph.target[graph.out]
@@ -189,9 +208,10 @@ class _Search:
         self.process = np.full(graph.nodes, -2, np.int32)
         self.invoked = np.zeros(graph.nodes, np.int32)
         self.completed = np.full(graph.nodes, NEVER, np.int32)
-        self.process[:real] = txns.process[old[:real]]
-        self.invoked[:real] = txns.invoked[old[:real]]
-        self.completed[:real] = txns.completed[old[:real]]
+        if txns is not None:
+            self.process[:real] = txns.process[old[:real]]
+            self.invoked[:real] = txns.invoked[old[:real]]
+            self.completed[:real] = txns.completed[old[:real]]
         self.by_layer: dict[tuple[tuple[int, ...], int], Any] = {}
         self.by_walk: dict[int, Any] = {}
         self.layer: Any = None
@@ -220,7 +240,7 @@ class _Search:
             self.by_layer[key] = (component, np.split(members, borders) if len(members) else [])
         component, groups = self.by_layer[key]
         self.layer = component
-        needed = {"G0": WW, "G1c": WR}.get(family, RW)
+        needed = {"G0": WW, "G1c": WR, "any": WW}.get(family, RW)
         graph = self.core.graph
         inner = (graph.kind == needed) & (component[graph.source] >= 0)
         inner &= component[graph.source] == component[graph.target]
@@ -248,8 +268,12 @@ class _Search:
             half = graph.nodes
             walk = build(
                 2 * half,
-                np.concatenate((source[rw], source[~rw], source[other] + half, source[link] + half)),
-                np.concatenate((target[rw] + half, target[~rw], target[other], target[link] + half)),
+                np.concatenate(
+                    (source[rw], source[~rw], source[other] + half, source[link] + half)
+                ),
+                np.concatenate(
+                    (target[rw] + half, target[~rw], target[other], target[link] + half)
+                ),
                 np.concatenate((kind[rw], kind[~rw], kind[other], kind[link])),
                 np.zeros(len(at) + int((~rw).sum()), np.int32),
             )
@@ -296,9 +320,7 @@ class _Search:
             else:
                 limit += 1 + limit // 3
 
-    def _cycle(
-        self, family: str, closing: int, nodes: Any, edges: Any, smallest: bool
-    ) -> Cycle:
+    def _cycle(self, family: str, closing: int, nodes: Any, edges: Any, smallest: bool) -> Cycle:
         """From a path of core nodes: LINK edges and further nodes vanish into the edge before."""
         graph, old = self.core.graph, self.core.old
         txns: list[int] = []

@@ -43,6 +43,7 @@ def _orders(lists: Lists, found: Findings) -> None:
         return Example([one, two], text, key)
 
     found.add("incompatible-order", odd.tolist(), disagreement)
+    found.add("incompatible-order", _out_of_turn(lists), lambda pair: _turned(lists, *pair))
 
     def repeated(mop: int) -> Example:
         owner = int(txns.owner[mop])
@@ -60,6 +61,31 @@ def _orders(lists: Lists, found: Findings) -> None:
         if len(np.unique(txns.elements[begin : begin + length])) < length:
             mops.append(mop)
     found.add("duplicate-elements", [m for m in mops if _appended_once(lists, m)], repeated)
+
+
+def _out_of_turn(lists: Lists) -> list[tuple[int, int]]:
+    """Pairs of appends of one transaction to one key of which only or first the later is seen."""
+    writes = lists.writes
+    order = np.lexsort((writes.mop, writes.key, writes.txn))
+    one, two = order[:-1], order[1:]
+    same = (writes.txn[one] == writes.txn[two]) & (writes.key[one] == writes.key[two])
+    one, two = one[same], two[same]
+    seen, before = lists.place[two], lists.place[one]
+    bad = (seen >= 0) & ((before < 0) | (before > seen)) & ~writes.failed[one]
+    return list(zip(one[bad].tolist(), two[bad].tolist(), strict=True))
+
+
+def _turned(lists: Lists, one: int, two: int) -> Example:
+    txns, writes = lists.txns, lists.writes
+    txn, key = int(writes.txn[one]), txns.keys[int(writes.key[one])]
+    longest = int(lists.longest[writes.key[one]])
+    reader = int(txns.owner[longest])
+    first, second = (shown(txns.decode(int(writes.value[w]))) for w in (one, two))
+    text = (
+        f"{name_of(txns, txn)} appended {first} and then {second}, but {name_of(txns, reader)} "
+        f"{step_text(txns, longest)}, where {second} does not come after {first}."
+    )
+    return Example([txn, reader], text, key)
 
 
 def _appended_once(lists: Lists, mop: int) -> bool:

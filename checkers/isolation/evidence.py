@@ -93,9 +93,7 @@ def list_reasons(lists: Lists) -> EdgeReason:
 
     def of(txn: int, key: int, is_write: bool) -> list[int]:
         return [
-            m
-            for m in _mops(txns, txn)
-            if txns.key[m] == key and (txns.op[m] == WRITE) == is_write
+            m for m in _mops(txns, txn) if txns.key[m] == key and (txns.op[m] == WRITE) == is_write
         ]
 
     def place(mop: int) -> int:
@@ -127,14 +125,12 @@ def list_reasons(lists: Lists) -> EdgeReason:
             text = f"{first} {step_text(txns, read)}, without the {shown(value)} that {second} "
             text += "appended after that" if later else "appended and that nobody read"
             return key_name, value, text
-        # The last of the first's appends that the second's follow; neighbours if there are any.
-        targets = [place(m) for m in mops]
-        bound = max(targets) if max(targets) >= 0 else 1 << 30
-        own = max((m for m in of(one, key, True) if place(m) < bound), key=place)
-        before = txns.decode(int(txns.value[own]))
-        later = [m for m in mops if place(m) > place(own)]
-        mop = min(later or mops, key=place)
-        value = txns.decode(int(txns.value[mop]))
+        # The nearest two of their appends, those that nobody read standing at the end.
+        rank = {m: place(m) if place(m) >= 0 else 1 << 30 for m in (*of(one, key, True), *mops)}
+        pairs = [(a, b) for a in of(one, key, True) for b in mops if rank[a] < rank[b]]
+        own, mop = min(pairs, key=lambda pair: rank[pair[1]] - rank[pair[0]])
+        before, value = (txns.decode(int(txns.value[m])) for m in (own, mop))
+        later = place(mop) >= 0
         text = f"{first} appended {shown(before)} to {x} and {second} appended {shown(value)} "
         text += "after it" if later else "which nobody read, so after the last element read"
         assert kind == WW

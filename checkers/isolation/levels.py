@@ -47,14 +47,14 @@ LEVELS: dict[str, Level] = {
         ("monotonic-atomic-view",),
     ),
     "pram": Level(
-        "read your writes, monotonic reads, monotonic writes",
-        ("pram-violation", "G0-process"),
-        ("read-uncommitted",),
+        "read your writes, monotonic reads, monotonic writes (Burckhardt 2014, chapter 5)",
+        ("pram-violation",),
+        ("strong-session-read-committed",),
     ),
     "causal": Level(
         "read atomic, and everything that happened before is seen",
         ("causal-violation",),
-        ("read-atomic", "pram", "strong-session-read-committed"),
+        ("pram", "strong-session-read-atomic"),
     ),
     "consistent-view": Level("PL-2+: no read skew", ("G-single",), ("read-committed",)),
     "parallel-snapshot-isolation": Level(
@@ -84,6 +84,16 @@ LEVELS: dict[str, Level] = {
         "PL-2 within the order of sessions",
         ("G1c-process",),
         ("read-committed", "strong-session-read-uncommitted"),
+    ),
+    "strong-session-monotonic-atomic-view": Level(
+        "monotonic atomic view within the order of sessions (AWDIT's and Plume's read committed)",
+        ("observed-transaction-vanishes-process",),
+        ("monotonic-atomic-view", "strong-session-read-committed"),
+    ),
+    "strong-session-read-atomic": Level(
+        "read atomic within the order of sessions (AWDIT's and Plume's read atomic)",
+        ("fractured-read-process",),
+        ("read-atomic", "strong-session-monotonic-atomic-view"),
     ),
     "strong-session-snapshot-isolation": Level(
         "snapshot isolation within the order of sessions",
@@ -142,13 +152,18 @@ _PLAIN_IMPLIES = {
     "lost-update": ("write-skew", "G2-item"),
     "long-fork": ("G-nonadjacent",),
     "write-skew": ("G2-item",),
-    "observed-transaction-vanishes": ("fractured-read",),
-    "fractured-read": ("causal-violation", "G-single"),
+    "observed-transaction-vanishes": ("fractured-read", "observed-transaction-vanishes-process"),
+    "fractured-read": ("fractured-read-process", "G-single"),
     "causal-violation": ("G-single-process",),
-    "not-snapshot-isolated": ("G-nonadjacent",),
-    "not-serializable": ("G2",),
-    "not-serializable-process": ("G2-process",),
-    "not-serializable-realtime": ("G2-realtime",),
+    "observed-transaction-vanishes-process": ("fractured-read-process",),
+    "fractured-read-process": ("causal-violation",),
+    "pram-violation": ("causal-violation",),
+    "not-snapshot-isolated": ("G-nonadjacent", "not-serializable"),
+    "not-snapshot-isolated-process": ("G-nonadjacent-process", "not-serializable-process"),
+    "not-snapshot-isolated-realtime": ("G-nonadjacent-realtime", "not-serializable-realtime"),
+    "not-serializable": ("G2-item",),
+    "not-serializable-process": ("G2-item-process",),
+    "not-serializable-realtime": ("G2-item-realtime",),
 }
 _VARIED = ("G0", "G1c", "G-single", "G-nonadjacent", "G2-item", "G2")
 

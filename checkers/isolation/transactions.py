@@ -240,8 +240,7 @@ def _fill(columns: Any, chosen: Any, pair: Any, kind: Any, model: str, codes: An
             bad = codes is not None or not _steps_are_lists(steps)
             if bad:
                 raise StrangeHistory(
-                    f"operation {position} holds a micro-operation that is not "
-                    "[name, key, value]"
+                    f"operation {position} holds a micro-operation that is not [name, key, value]"
                 ) from error
             raise
     return filled

@@ -56,3 +56,21 @@ class Linearizable:
         from .judgement import judge
 
         return judge(self, history, options)
+
+    @classmethod
+    def models(cls) -> dict[str, str]:
+        """Every name and alias of a model, with a line on each."""
+        from .models import ALIASES, MODELS, describe
+
+        names = {name: describe(name).replace("``", "") for name in MODELS}
+        return names | {alias: f"The same as {name}." for alias, name in ALIASES.items()}
+
+    @classmethod
+    def for_model(cls, model: Any, wishes: Mapping[str, Any]) -> Linearizable:
+        """A checker with options as the command line has them. :class:`UserError` for others."""
+        from .models import model_named
+        from .settings import from_wishes
+
+        options = from_wishes(wishes)
+        model_named(model, options.get("initial"))
+        return cls(model, **options)

@@ -103,14 +103,18 @@ def _answer(problem: Problem, at: int) -> str:
 
 def _short(problem: Problem, at: int) -> str:
     operation = problem.operation(at)
-    return f"process {operation.process}'s {operation.f} {operation.value!r}"
+    return f"process {operation.process}'s {_called(operation.f)} {operation.value!r}"
+
+
+def _called(f: str) -> str:
+    return "failed cas" if f == "differs" else f
 
 
 def _told(problem: Problem, at: int) -> str:
     operation = problem.operation(at)
     invoked, returned = int(problem.calls.invoked[at]), int(problem.calls.returned[at])
     span = f"{invoked}–{returned}" if returned < CRASHED else f"{invoked}, never ended"
-    return f"process {operation.process}'s {operation.f} of {operation.value!r} ({span})"
+    return f"process {operation.process}'s {_called(operation.f)} of {operation.value!r} ({span})"
 
 
 def _details(problem: Problem, evidence: Evidence) -> dict[str, Any]:

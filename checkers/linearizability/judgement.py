@@ -15,6 +15,7 @@ from .explanation import anomaly
 from .models import model_named
 from .preparation import Problem, StrangeHistory, prepare
 from .search import Budget
+from .settings import checked
 
 if TYPE_CHECKING:
     from ...harness.history import History
@@ -29,15 +30,11 @@ EXPLAINED = 16
 
 def judge(settings: Linearizable, history: History, options: Mapping[str, Any]) -> Verdict:
     """The verdict of :meth:`Linearizable.check`."""
-    if settings.failed_cas not in ("drop", "observe"):
-        raise UserError(
-            f"failed_cas is {settings.failed_cas!r}; expected 'drop' (it did not happen) or "
-            "'observe' (the value differed)"
-        )
-    if settings.none_reads not in ("auto", "value", "unknown"):
-        raise UserError(
-            f"none_reads is {settings.none_reads!r}; expected 'auto', 'value' or 'unknown'"
-        )
+    checked(
+        failed_cas=settings.failed_cas,
+        none_reads=settings.none_reads,
+        algorithm=settings.algorithm,
+    )
     model = model_named(settings.model, settings.initial)
     budget = Budget(
         time_limit_s=options.get("time_limit_s"),

@@ -20,17 +20,24 @@ _inlined: set[Callable[..., Any]] = set()
 
 
 class Kernel:
-    """A function over arrays and numbers, with the functions of the same module it calls.
+    """A function over arrays and numbers, with the functions it calls.
+
+    ``counted``: whether arrays are reference-counted; without, it is quicker (every call of a
+    helper costs two atomic steps an array otherwise) and cannot allocate. It lets other threads
+    run.
 
     >>> solve = Kernel(_solve, _scan)
     >>> solve.for_size(len(calls))(array, 3)
     """
 
-    __slots__ = ("_compiled", "function", "helpers")
+    __slots__ = ("_compiled", "counted", "function", "helpers")
 
-    def __init__(self, function: Callable[..., Any], *helpers: Callable[..., Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], *helpers: Callable[..., Any], counted: bool = True
+    ) -> None:
         self.function = function
         self.helpers = helpers
+        self.counted = counted
         self._compiled: Callable[..., Any] | None = None
 
     def for_size(self, calls: int) -> Callable[..., Any]:
@@ -50,6 +57,6 @@ class Kernel:
             for helper in self.helpers:
                 if helper not in _inlined:
                     _inlined.add(helper)
-                    register_jitable(helper)
-            self._compiled = numba.njit(cache=True)(self.function)
+                    register_jitable(_nrt=self.counted)(helper)
+            self._compiled = numba.njit(cache=True, nogil=True, _nrt=self.counted)(self.function)
         return self._compiled

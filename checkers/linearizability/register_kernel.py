@@ -10,400 +10,221 @@ its last blind write is not earlier, it has no read open that the other has not,
 every open write of the other, any further ones being covered: it can imitate each step of the
 other, and let go of the further writes when they complete.
 
-A configuration is a row of ``rows``: words of 60 bits with one bit for every open call that
-has not taken effect, then words of four counts (15 bits, the highest kept free for comparing
-four at once) of crashed operations that have. ``info`` holds its state, the time of its last
-blind write, its node in the tree of steps and the number of crashed operations used.
+A configuration is a row of ``pool``: its state, the time of its last blind write, its node in
+the tree of steps, the number of crashed operations used (below 0: dominated); then words of 60
+bits with one bit for every open call that has not taken effect; then words of four counts (15
+bits, the highest kept free for comparing four at once) of crashed operations that have.
+
+At a completion only the configurations where that call has not taken effect yet move on: they
+queue in the second half of ``pool`` and are expanded, nearest first, until it has.
+
+Everything that changes stands in arrays that the caller gives (:class:`Room`), for two reasons: the
+search can stop anywhere and go on later, so that the caller looks at the clock and makes room;
+and compiled without reference counting (which costs more than the search itself) it cannot
+allocate.
 """
 
-# Loops over arrays, meant for compilation, are exempt from the limits on length.
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .calls import CAS, READ, WRITE
+from . import register_frontier, register_steps
 from .register_frontier import (
+    BIT,
+    COARSE,
     COVER,
-    FULL,
-    HELPERS,
-    LANE,
+    KIND,
     LANES,
     NODE,
+    ROW,
     STATE,
     USED,
+    VALUES,
+    WHERE,
     WORD,
     _collect,
+    _living,
     _narrow,
-    _offer,
     _order,
-    _settle,
+)
+from .register_steps import (
+    BEFORE,
+    COUNT,
+    COUNTS,
+    DONE,
+    DROPPED,
+    EXPLORED,
+    FREE,
+    FULL_UP,
+    NSWAPS,
+    NUMBERS,
+    NWRITES,
+    PHASE,
+    SIZE,
+    _close,
+    _crash,
+    _divide,
+    _expand,
+    _invoke,
+    _through,
 )
 
-VALID, DEAD, LOST, SPENT = 0, 1, 2, 3
-"""Answers: explained; not explainable; configurations were dropped, then none was left; budget."""
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+VALID, DEAD, LOST, PAUSED, CRAMPED = 0, 1, 2, 3, 4
+"""Answers: explained; not explainable; configurations were dropped, then none was left; the limit
+of configurations explored is reached; the tree of steps is full: go on with a larger one."""
+
+AT, PLACED, STUCK = 0, 1, 2
+"""Entries of ``found``: event reached, calls in ``out``, the call that could not be placed."""
 
 
 def _search(
-    event, first, last, inv, due, f, a, b, kind, kind_at, kind_calls, kind_f, kind_a, kind_b,
-    live, starts, beam, enough, cap, nw, nu, values, limit, want_witness, out, found,
+    event, first, last, call, kind, kind_calls, beam, enough, cap, nw, nu, bits, limit,
+    pool, head, chain, sets, value, slots, slot_of, free, opened, lane_kind, score, order, n,
+    tree, number, out, found,
 ):  # fmt: skip
     """Search the events ``first`` … ``last``; the answer, with details in ``found``.
 
-    ``found``: event reached, explored, size of the frontier, calls in ``out``, the call that
-    could not be placed.
+    After ``PAUSED`` and ``CRAMPED`` it goes on from ``found[AT]``.
     """
-    width = nw + nu
-    # A frugal search compares configurations only by how many crashed operations they used.
-    counts = nu if enough > cap else 0
-    rows, info = np.zeros((cap, width), np.int64), np.zeros((cap, 4), np.int64)
-    rows2, info2 = np.zeros((cap, width), np.int64), np.zeros((cap, 4), np.int64)
-    queue, about = np.zeros((cap, width), np.int64), np.zeros((cap, 4), np.int64)
-    row, new = np.zeros(width, np.int64), np.zeros(4, np.int64)
-    bits = 6
-    while (1 << bits) < 2 * cap:
-        bits += 1
-    heads, stamps = np.zeros(1 << bits, np.int32), np.zeros(1 << bits, np.int32)
-    heads2, stamps2 = np.zeros(1 << bits, np.int32), np.zeros(1 << bits, np.int32)
-    chain, chain2 = np.zeros(cap, np.int32), np.zeros(cap, np.int32)
-    stamp = 0
-    masks = np.zeros((3, nw), np.int64)
-    reads, differs = np.zeros((values, nw), np.int64), np.zeros((values, nw), np.int64)
-    every = np.zeros(nw, np.int64)
-    wanted = np.zeros(values, np.int32)
-    slots = nw * WORD
-    slot_call = np.full(slots, -1, np.int32)
-    slot_of = np.zeros(len(f), np.int64)
-    free = np.arange(slots - 1, -1, -1)
-    nfree = slots
-    writes, nwrites = np.zeros(slots, np.int64), 0
-    swaps, nswaps = np.zeros(slots, np.int64), 0
-    token = 0
-    marks = np.zeros(values, np.int64)
-    kinds = len(kind_f)
-    avail = np.zeros(kinds + 1, np.int64)
-    lane = np.full(kinds + 1, -1, np.int64)
-    lane_kind = np.full(nu * LANES + 1, -1, np.int64)
-    score, order = np.zeros(cap, np.int32), np.zeros(4098, np.int32)
-    tree = np.zeros((max(4 * cap, 4096) + 64 * (slots + 2), 2), np.int32)
-    number = np.zeros(len(tree), np.int32)
-    size = 1
-    count = 0
-    for s in starts:
-        info[count, STATE], info[count, COVER] = s, -1
-        count += 1
-    dropped = False
-    explored = 0
+    width, queue, slot_count = ROW + nw + nu, cap + 1, nw * WORD
     for at in range(first, last):
         i = event[at]
-        if i == len(f):
+        if i == len(call):
             continue
-        if size > len(tree) // 2:
-            size = _collect(tree, size, info, count, number)
-            if size > len(tree) // 4:
-                bigger = np.zeros((2 * len(tree), 2), np.int32)
-                bigger[:size] = tree[:size]
-                tree = bigger
-                number = np.zeros(len(tree), np.int32)
         if i >= 0:
-            if kind[i] == -1:
-                continue
-            if kind[i] >= 0:
-                k = kind[i]
-                if lane[k] < 0:
-                    j = 0
-                    while j < nu * LANES and lane_kind[j] >= 0 and live[lane_kind[j]] >= at:
-                        j += 1
-                    if j == nu * LANES:
-                        dropped = True
-                        continue
-                    if lane_kind[j] >= 0:
-                        old = lane_kind[j]
-                        lane[old] = -1
-                        if kind_f[old] == CAS:
-                            wanted[kind_a[old]] -= 1
-                        for c in range(count):
-                            rows[c, nw + j // LANES] &= ~(0x7FFF << (LANE * (j % LANES)))
-                    lane_kind[j], lane[k] = k, j
-                    if kind_f[k] == CAS:
-                        wanted[kind_a[k]] += 1
-                avail[k] += 1
-                dropped = dropped or counts < nu
-                continue
-            nfree -= 1
-            slot = free[nfree]
-            slot_of[i], slot_call[slot] = slot, i
-            w, bit = slot // WORD, 1 << (slot % WORD)
-            if f[i] == WRITE or f[i] == CAS:
-                listed = writes if f[i] == WRITE else swaps
-                j = nwrites if f[i] == WRITE else nswaps
-                while j > 0 and due[slot_call[listed[j - 1]]] > due[i]:
-                    listed[j] = listed[j - 1]
-                    j -= 1
-                listed[j] = slot
-                if f[i] == WRITE:
-                    nwrites += 1
-                    masks[2, w] |= bit
-                else:
-                    nswaps += 1
-                    masks[1, w] |= bit
-                    wanted[a[i]] += 1
-                for c in range(count):
-                    rows[c, w] |= bit
-                continue
-            masks[0, w] |= bit
-            if f[i] == READ:
-                reads[a[i], w] |= bit
-                wanted[a[i]] += 1
-            else:
-                every[w] |= bit
-                differs[a[i], w] |= bit
-            for c in range(count):
-                if (info[c, STATE] == a[i]) == (f[i] == READ):
-                    tree[size, 0], tree[size, 1] = info[c, NODE], i
-                    info[c, NODE] = size
-                    size += 1
-                else:
-                    rows[c, w] |= bit
+            if n[SIZE] + n[COUNT] > len(tree):
+                found[AT] = at
+                return CRAMPED
+            k = call[i, KIND]
+            if k >= 0:
+                _crash(k, at, nw, nu, n, kind, lane_kind, value, pool)
+            elif k == -2:
+                _invoke(i, n, call, slots, slot_of, free, opened, sets, value, pool, tree)
             continue
         # -- the completion of call i: it must have taken effect ---------------------
         i = ~i
         slot = slot_of[i]
-        w, bit = slot // WORD, 1 << (slot % WORD)
-        stamp += 1
-        total, queued = 0, 0
-        room = True
-        for c in range(count):
-            if info[c, USED] < 0:
-                continue
-            if not rows[c, w] & bit:
-                got = _offer(
-                    rows2, info2, total, cap, rows[c], info[c], heads2, stamps2, chain2, stamp,
-                    bits, masks, nw, nu, counts, inv, slot_call,
+        w, bit = slots[slot, WHERE], slots[slot, BIT]
+        waits = n[PHASE] == 1
+        if not waits:
+            for c in range(n[COUNT]):
+                if pool[c, ROW + w] & bit:
+                    waits = True
+                    break
+        if waits:
+            if n[PHASE] == 0:
+                if 2 * n[SIZE] > len(tree):
+                    n[SIZE] = _collect(tree, n[SIZE], pool, n[COUNT], number)
+                    if 4 * n[SIZE] > len(tree):
+                        found[AT] = at
+                        return CRAMPED
+                _divide(
+                    i, w, bit, n, call, pool, queue, cap, width, head, chain, bits, sets, nw,
+                    slots, tree,
                 )  # fmt: skip
-                if got >= 0:
-                    total = got
-                elif got == -2:
-                    room = False
-                continue
-            if f[i] == WRITE and inv[i] < info[c, COVER]:
-                for x in range(width):
-                    row[x] = rows[c, x]
-                for x in range(4):
-                    new[x] = info[c, x]
-                row[w] &= ~bit
-                tree[size, 0], tree[size, 1] = new[NODE], ~i
-                new[NODE] = size
-                size += 1
-                got = _offer(
-                    rows2, info2, total, cap, row, new, heads2, stamps2, chain2, stamp,
-                    bits, masks, nw, nu, counts, inv, slot_call,
-                )  # fmt: skip
-                if got >= 0:
-                    total = got
-                elif got == -2:
-                    room = False
-            got = _offer(
-                queue, about, queued, cap, rows[c], info[c], heads, stamps, chain, stamp,
-                bits, masks, nw, nu, counts, inv, slot_call,
-            )  # fmt: skip
-            if got >= 0:
-                queued = got
-        done = 0
-        level = queued
-        # First without crashed operations; with them only where that leaves too little.
-        choices = nwrites + nswaps
-        while True:
-            if done >= level:
-                level = queued
-                plenty = 2 * beam if choices == nwrites + nswaps else min(enough, beam)
-                if beam < cap and total >= plenty:
-                    dropped = dropped or done < queued
-                    break
-            if done >= queued:
-                if choices == nwrites + nswaps + nu * LANES:
-                    break
-                if total >= enough:
-                    dropped = True
-                    break
-                choices = nwrites + nswaps + nu * LANES
-                done, level = 0, queued
-                if queued == 0:
-                    break
-            q = done
-            done += 1
-            if about[q, USED] < 0:
-                continue
-            state = about[q, STATE]
-            token += 1
-            observed = False
-            for x in range(nw):
-                observed = observed or queue[q, x] & every[x] != 0
-            uncovered = False
-            for j in range(nwrites):
-                s = writes[j]
-                if queue[q, s // WORD] & (1 << (s % WORD)) and inv[slot_call[s]] > about[q, COVER]:
-                    uncovered = True
-            for choice in range(choices):
-                crashed = -1
-                call = -1
-                j = uses = s = 0
-                if choice < nwrites:
-                    s = writes[choice]
-                    if not queue[q, s // WORD] & (1 << (s % WORD)):
-                        continue
-                    call = slot_call[s]
-                    to, is_write = a[call], True
-                    if marks[to] == token:
-                        continue
-                    marks[to] = token
-                elif choice < nwrites + nswaps:
-                    s = swaps[choice - nwrites]
-                    call = slot_call[s]
-                    if a[call] != state or not queue[q, s // WORD] & (1 << (s % WORD)):
-                        continue
-                    to, is_write = b[call], False
-                    same = False
-                    for j in range(choice - nwrites):
-                        other = slot_call[swaps[j]]
-                        if (
-                            a[other] == state
-                            and b[other] == to
-                            and queue[q, swaps[j] // WORD] & (1 << (swaps[j] % WORD))
-                        ):
-                            same = True
-                            break
-                    if same:
-                        continue
-                else:
-                    j = choice - nwrites - nswaps
-                    crashed = lane_kind[j]
-                    if crashed < 0 or live[crashed] < at:
-                        continue
-                    is_write = kind_f[crashed] == WRITE
-                    to = kind_b[crashed]
-                    if not is_write and (to == state or kind_a[crashed] != state):
-                        continue
-                    if is_write and marks[to] == token:
-                        continue
-                    uses = (queue[q, nw + j // LANES] >> (LANE * (j % LANES))) & 0x7FFF
-                    if uses >= avail[crashed]:
-                        continue
-                    if uses >= FULL - 1:
-                        dropped = True
-                        continue
-                    if not is_write:
-                        same = False
-                        for x in range(nswaps):
-                            other = slot_call[swaps[x]]
-                            if (
-                                a[other] == state
-                                and b[other] == to
-                                and queue[q, swaps[x] // WORD] & (1 << (swaps[x] % WORD))
-                            ):
-                                same = True
-                                break
-                        if same:
-                            continue
-                # A blind write on the way is of use only if its value is looked at; one of
-                # the value that is there, only if it makes others covered.
-                if (
-                    is_write
-                    and call != i
-                    and ((to == state and not uncovered) or (wanted[to] == 0 and not observed))
-                ):
-                    continue
-                for x in range(width):
-                    row[x] = queue[q, x]
-                for x in range(4):
-                    new[x] = about[q, x]
-                new[STATE] = to
-                if is_write:
-                    new[COVER] = at
-                if crashed >= 0:
-                    row[nw + j // LANES] += 1 << (LANE * (j % LANES))
-                    new[USED] += 1
-                    call = kind_calls[kind_at[crashed] + uses]
-                else:
-                    row[s // WORD] &= ~(1 << (s % WORD))
-                if size + slots + 2 > len(tree):
-                    bigger = np.zeros((2 * len(tree), 2), np.int32)
-                    bigger[:size] = tree[:size]
-                    tree = bigger
-                    number = np.zeros(len(tree), np.int32)
-                tree[size, 0], tree[size, 1] = new[NODE], call
-                new[NODE] = size
-                size += 1
-                size = _settle(row, new, reads, differs, every, nw, slot_call, tree, size)
-                explored += 1
-                if row[w] & bit:
-                    got = _offer(
-                        queue, about, queued, cap, row, new, heads, stamps, chain, stamp,
-                        bits, masks, nw, nu, counts, inv, slot_call,
+                n[PHASE] = 1
+            choices = n[NWRITES] + n[NSWAPS] + nu * LANES
+            while not _through(n, beam, enough, cap, nu):
+                if n[SIZE] + choices * (slot_count + 2) > len(tree):
+                    found[AT] = at
+                    return CRAMPED
+                if n[EXPLORED] > limit:
+                    found[AT], found[STUCK] = at, i
+                    return PAUSED
+                q = queue + n[DONE]
+                n[DONE] += 1
+                if pool[q, USED] >= 0:
+                    _expand(
+                        q, i, at, n, call, kind, kind_calls, lane_kind, opened, slots, sets,
+                        value, pool, queue, cap, width, nw, nu, head, chain, bits, tree,
                     )  # fmt: skip
-                    if got >= 0:
-                        queued = got
-                    elif got == -2:
-                        room = False
-                else:
-                    got = _offer(
-                        rows2, info2, total, cap, row, new, heads2, stamps2, chain2, stamp,
-                        bits, masks, nw, nu, counts, inv, slot_call,
-                    )  # fmt: skip
-                    if got >= 0:
-                        total = got
-                    elif got == -2:
-                        room = False
-        if not room:
-            dropped = True
-        kept = 0
-        for c in range(total):
-            if info2[c, USED] >= 0:
-                if kept != c:
-                    for x in range(width):
-                        rows2[kept, x] = rows2[c, x]
-                    for x in range(4):
-                        info2[kept, x] = info2[c, x]
-                kept += 1
-        found[1] = explored
-        if kept == 0 or explored > limit:
-            found[0], found[2], found[4] = at, count, i
-            if want_witness and count:
-                found[3] = _order(tree, info[0, NODE], f, out)
-            return SPENT if kept else LOST if dropped else DEAD
-        if kept > beam:
-            dropped = True
-            kept = _narrow(rows2, info2, kept, beam, width, masks, nw, score, order)
-        rows, rows2, info, info2, count = rows2, rows, info2, info, kept
-        # -- close the slot ------------------------------------------------------------
-        free[nfree] = slot
-        nfree += 1
-        for x in range(3):
-            masks[x, w] &= ~bit
-        if f[i] == WRITE or f[i] == CAS:
-            listed = writes if f[i] == WRITE else swaps
-            j = 0
-            while listed[j] != slot:
-                j += 1
-            if f[i] == WRITE:
-                nwrites -= 1
-                end = nwrites
-            else:
-                nswaps -= 1
-                end = nswaps
-                wanted[a[i]] -= 1
-            while j < end:
-                listed[j] = listed[j + 1]
-                j += 1
-        elif f[i] == READ:
-            reads[a[i], w] &= ~bit
-            wanted[a[i]] -= 1
-        else:
-            every[w] &= ~bit
-            differs[a[i], w] &= ~bit
-    found[0], found[2] = last, count
-    if want_witness:
-        found[3] = _order(tree, info[0, NODE], f, out)
+            n[PHASE] = 0
+            if n[FULL_UP]:
+                n[DROPPED] = 1
+            n[COUNT] = _living(pool, n[COUNT], width)
+            if n[COUNT] == 0:
+                found[AT], found[STUCK] = at, i
+                found[PLACED] = _order(tree, pool[queue, NODE], call, out, number)
+                return LOST if n[DROPPED] else DEAD
+            if n[COUNT] > beam:
+                n[DROPPED] = 1
+                n[COUNT] = _narrow(pool, n[COUNT], beam, width, sets, nw, score, order)
+        _close(i, slot, n, call, slots, free, opened, sets, value)
+    found[AT] = last
+    found[PLACED] = _order(tree, pool[0, NODE], call, out, number)
     return VALID
 
 
-__all__ = ["HELPERS", "LANES", "WORD"]
+class Room(NamedTuple):
+    """The arrays that a search works in, in the order in which it takes them."""
+
+    pool: NDArray[Any]
+    head: NDArray[Any]
+    chain: NDArray[Any]
+    sets: NDArray[Any]
+    value: NDArray[Any]
+    slots: NDArray[Any]
+    slot_of: NDArray[Any]
+    free: NDArray[Any]
+    opened: NDArray[Any]
+    lane_kind: NDArray[Any]
+    score: NDArray[Any]
+    order: NDArray[Any]
+    n: NDArray[Any]
+    tree: NDArray[Any]
+    number: NDArray[Any]
+
+    @classmethod
+    def made(
+        cls, starts: Any, calls: int, values: int, cap: int, enough: int, nw: int, nu: int
+    ) -> Room:
+        """Room for ``cap`` configurations of ``nw`` and ``nu`` words, begun in some states."""
+        slot_count, bits = nw * WORD, bits_for(cap)
+        pool = np.zeros((2 * (cap + 1), ROW + nw + nu), np.int64)
+        pool[: len(starts), STATE], pool[: len(starts), COVER] = starts, -1
+        slots = np.zeros((slot_count, 4), np.int64)
+        places = np.arange(slot_count)
+        slots[:, WHERE], slots[:, BIT] = places // WORD, 1 << (places % WORD)
+        n = np.zeros(NUMBERS, np.int64)
+        n[SIZE], n[FREE], n[COUNT] = 1, slot_count, len(starts)
+        # A frugal search compares configurations only by how many crashed operations they used.
+        n[COUNTS] = nu if enough > cap else 0
+        steps = max(4 * cap, 4096) + 64 * (slot_count + 2)
+        return cls(
+            pool,
+            np.zeros(2 << bits, np.int64),
+            np.zeros(2 * (cap + 1), np.int32),
+            np.zeros((VALUES + 2 * values, nw), np.int64),
+            np.zeros((values, 2), np.int64),
+            slots,
+            np.zeros(calls, np.int32),
+            places[::-1].copy(),
+            np.zeros((2, slot_count), np.int64),
+            np.full(nu * LANES + 1, -1, np.int64),
+            np.zeros(cap + 1, np.int32),
+            np.zeros(COARSE + 3, np.int32),
+            n,
+            np.zeros((steps, 2), np.int32),
+            np.zeros(steps, np.int32),
+        )
+
+    def roomier(self) -> Room:
+        """The same with twice the steps."""
+        tree = np.zeros((2 * len(self.tree), 2), np.int32)
+        tree[: len(self.tree)] = self.tree
+        return self._replace(tree=tree, number=np.zeros(len(tree), np.int32))
+
+
+def bits_for(cap: int) -> int:
+    """Bits of a bucket's number: two buckets for each configuration."""
+    return max(6, (2 * cap - 1).bit_length())
+
+
+HELPERS = (*register_frontier.HELPERS, *register_steps.HELPERS)
+
+__all__ = ["BEFORE", "HELPERS", "Room"]

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,21 @@ import numpy as np
 
 from .calls import CAS, CRASHED, DIFFERS, READ, WRITE, Calls
 from .kernel import Kernel
-from .register_kernel import DEAD, HELPERS, LANES, SPENT, VALID, WORD, _search
+from .register_frontier import LANES, WORD
+from .register_kernel import (
+    AT,
+    CRAMPED,
+    DEAD,
+    HELPERS,
+    PAUSED,
+    PLACED,
+    STUCK,
+    VALID,
+    Room,
+    _search,
+    bits_for,
+)
+from .register_steps import BEFORE, EXPLORED, KIND_LANE, KIND_OPEN
 from .timeline import Timeline
 
 if TYPE_CHECKING:
@@ -37,9 +52,11 @@ WORTH_LOADING = 1_500
 """Calls from which it pays to load numba for this search (its steps are many)."""
 STEPS = 30_000_000
 WINDOW_STEPS = 2_000_000
-"""Configurations that one pass may look at; about a microsecond each."""
+SLICE, SLICE_UNCOMPILED = 100_000, 1_000
+"""Configurations that one pass may look at, a window may, and how many between two looks at the
+clock; about a fifth of a microsecond each, or some twenty uncompiled."""
 
-search = Kernel(_search, *HELPERS)
+search = Kernel(_search, *HELPERS, counted=False)
 
 
 @dataclass(frozen=True)
@@ -47,17 +64,9 @@ class Lines:
     """Calls on a time line, with the kinds of crashed ones: what the kernel reads."""
 
     line: Timeline
-    due: NDArray[np.int32]
-    f: NDArray[np.int8]
-    a: NDArray[np.int32]
-    b: NDArray[np.int32]
-    kind: NDArray[np.int32]
-    kind_at: NDArray[np.int32]
+    call: NDArray[np.int32]
+    kind: NDArray[np.int64]
     kind_calls: NDArray[np.int32]
-    kind_f: NDArray[np.int8]
-    kind_a: NDArray[np.int32]
-    kind_b: NDArray[np.int32]
-    live: NDArray[np.int32]
     initial: int
     values: int
     words: int
@@ -103,9 +112,15 @@ def lines(calls: Calls, group: Any = None, group_end: Any = None) -> Lines:
     np.add.at(open_now, line.inv[~crashed], 1)
     np.add.at(open_now, line.ret[~crashed], -1)
     most = int(np.cumsum(open_now).max(initial=0))
+    call = np.empty((len(f), 6), np.int32)
+    for column, array in enumerate((line.inv, line.ret, f, a, b, kind)):
+        call[:, column] = array
+    kinds = np.zeros((len(kf), 7), np.int64)
+    for column, array in enumerate((kf, ka, kb, at[:-1], live)):
+        kinds[:, column] = array
     return Lines(
-        line, line.ret, f, a, b, kind, at, by_kind, kf, ka, kb, live, initial, values,
-        max(1, -(-(most + 1) // WORD)), _words(len(kf), line, live, by_kind, at),
+        line, call, kinds, by_kind, initial, values, max(1, -(-(most + 1) // WORD)),
+        _words(len(kf), line, live, by_kind, at),
     )  # fmt: skip
 
 
@@ -188,17 +203,35 @@ def run(
     enough: int = UNLIMITED,
     *,
     first: int = 0,
+    last: int | None = None,
+    exhausted: Callable[[], object] = lambda: "",
 ) -> Found:
-    """One pass of the kernel over all events (from ``first`` on, where nothing is open)."""
-    out, found = np.zeros(len(view.f) + 1, np.int32), np.zeros(8, np.int64)
-    answer = _kernel(len(view.f))(
-        view.line.event, first, view.line.end, view.line.inv, view.due, view.f, view.a, view.b,
-        view.kind, view.kind_at, view.kind_calls, view.kind_f, view.kind_a, view.kind_b,
-        view.live, np.asarray(starts, np.int32), beam, enough, cap, view.words, view.lanes,
-        view.values, limit, True, out, found,
+    """One pass of the kernel over all events (or those from ``first``, where nothing is open).
+
+    ``PAUSED`` if it looked at ``limit`` configurations or was ``exhausted``.
+    """
+    out, found = np.zeros(len(view.call) + 1, np.int32), np.zeros(4, np.int64)
+    kind = view.kind.copy()
+    kind[:, KIND_LANE], kind[:, KIND_OPEN] = -1, 0
+    kernel = _kernel(len(view.call))
+    stride = SLICE if kernel is not search.function else SLICE_UNCOMPILED
+    room = Room.made(starts, len(view.call), view.values, cap, enough, view.words, view.lanes)
+    stop, upto = view.line.end if last is None else last, 0
+    while True:
+        upto = min(limit, upto + stride)
+        answer = kernel(
+            view.line.event, first, stop, view.call, kind, view.kind_calls, beam, enough, cap,
+            view.words, view.lanes, bits_for(cap), upto, *room, out, found,
+        )  # fmt: skip
+        first = int(found[AT])
+        if answer == CRAMPED:
+            room = room.roomier()
+        elif answer != PAUSED or upto >= limit or exhausted():
+            break
+    return Found(
+        int(answer), first, int(room.n[EXPLORED]), int(room.n[BEFORE]), out[: found[PLACED]],
+        int(found[STUCK]),
     )  # fmt: skip
-    at, explored, frontier, placed, call = (int(each) for each in found[:5])
-    return Found(int(answer), at, explored, frontier, out[:placed], call)
 
 
 @dataclass(frozen=True)
@@ -232,7 +265,7 @@ def decide(calls: Calls, rows_limit: int, exhausted: Any) -> Answer:
     for tier, (beam, enough) in enumerate((*tiers, (rows_limit, UNLIMITED))):
         beam = min(beam, rows_limit)
         room = min(16 * beam, max(rows_limit, 1024))
-        found = run(view, [view.initial], beam, room, STEPS, enough)
+        found = run(view, [view.initial], beam, room, STEPS, enough, exhausted=exhausted)
         explored += found.explored
         if found.answer == VALID:
             return Answer(True, f"frontier search, {beam} wide", found.order, explored=explored)
@@ -248,7 +281,7 @@ def decide(calls: Calls, rows_limit: int, exhausted: Any) -> Answer:
             if refuted is not None:
                 return refuted
         best = found
-        if exhausted() or beam >= rows_limit or found.answer == SPENT:
+        if exhausted() or beam >= rows_limit or found.answer == PAUSED:
             break
     assert best is not None
     why = exhausted() or f"{explored} configurations explored"
@@ -358,6 +391,6 @@ def _windows(calls: Calls, found: Found, explored: int) -> Answer | None:
                     False, "window refutation", None, int(some.returned[got.call]),
                     None, explored=explored + got.explored,
                 )  # fmt: skip
-            if got.answer == SPENT:
+            if got.answer == PAUSED:
                 return None
     return None

@@ -20,6 +20,9 @@ from ..verdict import Verdict
 
 DEFAULT_MODEL = "cas-register"
 
+UNSAID: Any = object()
+"""Of ``--initial``, where ``null`` means something."""
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -56,10 +59,8 @@ JSON: one object a file, in an array when there are several."""
 )
 @click.option(
     "--initial",
-    default="null",
-    show_default=True,
     metavar="JSON",
-    help="What the object holds at first.",
+    help="What the object holds at first (default: null, or by format).",
 )
 @click.option(
     "--failed-cas",
@@ -96,10 +97,7 @@ JSON: one object a file, in an array when there are several."""
 )
 def command(files: Sequence[str], **flags: Any) -> int:
     """Judge every FILE: JSON Lines, Jepsen EDN or JSON, Knossos and Porcupine formats, gzip."""
-    try:
-        flags["initial"] = json.loads(flags["initial"])
-    except ValueError:
-        raise UserError(f"--initial {flags['initial']}: not a JSON value") from None
+    flags["initial"] = _json_value(flags["initial"])
     results = []
     for file in files:
         results.append(_judge(file, flags))
@@ -115,6 +113,15 @@ def command(files: Sequence[str], **flags: Any) -> int:
     if flags["report_path"]:
         _report(results, flags)
     return _exit_code(results)
+
+
+def _json_value(text: str | None) -> Any:
+    if text is None:
+        return UNSAID
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise UserError(f"--initial {text}: not a JSON value (a string needs quotes)") from None
 
 
 def _judge(file: str, flags: dict[str, Any]) -> Judged:
@@ -134,26 +141,37 @@ def _judge(file: str, flags: dict[str, Any]) -> Judged:
 
 
 def _checker(loaded: Loaded, flags: dict[str, Any]) -> Any:
-    suggested = loaded.metadata.get("suggested", {})
-    model = flags["model"] or suggested.get("model") or DEFAULT_MODEL
-    wishes = {
-        name: flags[name] for name in ("initial", "failed_cas", "first") if flags[name] is not None
-    }
-    if "failed_cas" not in wishes and "failed_cas" in suggested:
-        wishes["failed_cas"] = suggested["failed_cas"]
+    suggested = dict(loaded.metadata.get("suggested", {}))
+    meant = suggested.pop("model", None)
+    model = flags["model"] or meant or DEFAULT_MODEL
+    wishes = _wishes(flags)
+    if ".py:" in model:
+        kind = registry.load("checkers", "linearizable")
+        return kind.for_model(registry.load("checkers", model), wishes)
+    for kind in _kinds():
+        known = kind.models()
+        if model in known:
+            # What a format suggests is meant for the checker of the model that it suggests.
+            return kind.for_model(model, {**suggested, **wishes} if meant in known else wishes)
+    known = ", ".join(sorted(name for kind in _kinds() for name in kind.models()))
+    raise UserError(f"--model {model}: no such model; there are: {known} (or path.py:Name)")
+
+
+def _wishes(flags: dict[str, Any]) -> dict[str, Any]:
+    """What the user asked of the checker."""
+    wishes: dict[str, Any] = {}
+    if flags["initial"] is not UNSAID:
+        wishes["initial"] = flags["initial"]
+    if flags["failed_cas"] is not None:
+        wishes["failed_cas"] = flags["failed_cas"]
+    if flags["first"]:
+        wishes["first"] = True
     for pair in flags["settings"]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise UserError(f"--set {pair}: expected NAME=VALUE")
         wishes[name.replace("-", "_")] = value
-    if ".py:" in model:
-        kind = registry.load("checkers", "linearizable")
-        return kind.for_model(registry.load("checkers", model), wishes)
-    for kind in _kinds():
-        if model in kind.models():
-            return kind.for_model(model, wishes)
-    known = ", ".join(sorted(name for kind in _kinds() for name in kind.models()))
-    raise UserError(f"--model {model}: no such model; there are: {known} (or path.py:Name)")
+    return wishes
 
 
 def _kinds() -> list[Any]:

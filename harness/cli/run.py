@@ -9,12 +9,13 @@ import secrets
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from .. import registry, store
 from ..errors import UserError
@@ -91,7 +92,9 @@ Examples:
 @click.option("--quiet", is_flag=True, help="Print only the summary.")
 def command(system: str, **flags: Any) -> int:
     """Run SYSTEM (a name or path.py:Class) and judge what its clients saw."""
-    spec = _spec(system, flags)
+    context = click.get_current_context()
+    given = {n for n in flags if context.get_parameter_source(n) is not ParameterSource.DEFAULT}
+    spec = spec_of(system, flags, given)
     kind = registry.load("clusters", spec.cluster)
     prepare = getattr(kind, "prepare", None)
     if prepare is not None:
@@ -109,15 +112,16 @@ def command(system: str, **flags: Any) -> int:
     return outcome.exit_code
 
 
-def _spec(system_name: str, flags: dict[str, Any]) -> TrialSpec:
+def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> TrialSpec:
+    """The trial that the flags describe; ``given`` are those that are not defaults."""
     options = _settings(flags["settings"])
+    conditions: dict[str, Any] = {}
     if flags["mutant"]:
         mutant = _mutant(system_name, flags["mutant"])
         system_name = mutant.system
         options = {**mutant.options, **options}
-        conditions = dict(mutant.conditions)
-    else:
-        conditions = {}
+        conditions = dict(mutant.conditions.get("options", {}))
+        flags = flags | {n: v for n, v in mutant.conditions.items() if n in flags.keys() - given}
     system = registry.load("systems", system_name)
     cluster = flags["cluster"] or system.clusters[0]
     if cluster not in system.clusters:
@@ -131,7 +135,8 @@ def _spec(system_name: str, flags: dict[str, Any]) -> TrialSpec:
     nemeses = list(system.nemeses) if wanted is None else wanted.split(",")
     nemeses = [name.strip() for name in nemeses if name.strip() not in ("", NOTHING)]
     _check_nemeses(nemeses, cluster)
-    known = _known_options(system, registry.load("workloads", workload), nemeses)
+    takers = [system, registry.load("workloads", workload), registry.load("clusters", cluster)]
+    known = _known_options(takers, nemeses)
     for name in options:
         if name not in known:
             raise UserError(f"--set {name}: no such option here; there are: {', '.join(known)}")
@@ -185,9 +190,9 @@ def _check_nemeses(nemeses: Sequence[str], cluster: str) -> None:
             )
 
 
-def _known_options(system: Any, workload: Any, nemeses: Sequence[str]) -> list[str]:
-    takers = [system, workload, *(registry.load("nemeses", name) for name in nemeses)]
-    return sorted({name for taker in takers for name in taker.options})
+def _known_options(takers: Sequence[Any], nemeses: Sequence[str]) -> list[str]:
+    everyone = [*takers, *(registry.load("nemeses", name) for name in nemeses)]
+    return sorted({name for taker in everyone for name in getattr(taker, "options", ())})
 
 
 def replay_command(spec: TrialSpec) -> str:

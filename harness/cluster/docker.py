@@ -136,6 +136,7 @@ class DockerCluster:
         if reason := reason_unavailable():
             raise InfrastructureError(reason)
         images.ensure(image, lambda line: print(f"duress: {line}", file=sys.stderr))
+
     call_timeout_s = CALL_TIMEOUT_S
     """How long the engine may take for one call before it counts as dead."""
 

@@ -58,9 +58,7 @@ class SimCluster:
                 "SimCluster.event_loop() makes"
             )
         if not 1 <= len(node_names) <= MOST_NODES:
-            raise UserError(
-                f"sim cluster: expected 1 to {MOST_NODES} nodes, got {len(node_names)}"
-            )
+            raise UserError(f"sim cluster: expected 1 to {MOST_NODES} nodes, got {len(node_names)}")
         settings = Settings(options)
         self._folder = folder
         self._trace = Trace(folder / "messages.jsonl", loop) if settings.trace else None
@@ -81,14 +79,12 @@ class SimCluster:
 
     async def down(self) -> None:
         """End every process and close the trace. Idempotent."""
-        if not self._is_up:
-            return
-        self._is_up = False
-        guard.remove()
-        for node in self.nodes.values():
-            await node.processes.kill()
-        counts = msgspec.json.encode(self._network.counts())
-        (self._folder / "messages.json").write_bytes(counts + b"\n")
+        if self._is_up:
+            self._is_up = False
+            guard.remove()
+            self._network.stop()
+            counts = msgspec.json.encode(self._network.counts())
+            (self._folder / "messages.json").write_bytes(counts + b"\n")
         if self._trace is not None:
             self._trace.close()
 

@@ -17,31 +17,31 @@ import time
 import types
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import UserError
+from . import lint
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _entrances: set[types.CodeType] = set()
 
-_FORBIDDEN: dict[Any, tuple[str, ...]] = {
-    time: (
-        "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time sleep "
-        "localtime gmtime"
-    ).split(),
-    random: (
-        "random randint randrange choice choices shuffle sample uniform expovariate gauss "
-        "normalvariate betavariate triangular getrandbits seed randbytes SystemRandom"
-    ).split(),
-    os: ["urandom", "getrandom", "getpid"],
-    secrets: "token_bytes token_hex token_urlsafe randbelow randbits choice".split(),
-    uuid: ["uuid1", "uuid4"],
-    random.Random: ["seed"],
-    threading.Thread: ["start"],
-}  # type: ignore[assignment]
+_FORBIDDEN: tuple[tuple[Any, str], ...] = (
+    (time, "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time sleep"),
+    (random, "random randint randrange choice choices shuffle sample uniform expovariate gauss"),
+    (random, "normalvariate betavariate triangular getrandbits seed randbytes"),
+    (random.Random, "seed"),
+    (random.SystemRandom, "random getrandbits"),
+    (os, "urandom getrandom getpid"),
+    (secrets, "token_bytes token_hex token_urlsafe randbelow randbits choice"),
+    (uuid, "uuid1 uuid4"),
+    (threading.Thread, "start"),
+)
 
 INSTEAD = "use context.now(), context.set_timer() and context.random"
+
+_LIBRARY = str(Path(os.__file__).parent)
 
 _installed = 0
 _originals: list[tuple[Any, str, Any]] = []
@@ -63,8 +63,8 @@ def install() -> None:
     _installed += 1
     if _installed > 1:
         return
-    for owner, names in _FORBIDDEN.items():
-        for name in names:
+    for owner, names in _FORBIDDEN:
+        for name in names.split():
             if name in vars(owner):
                 original = vars(owner)[name]
                 _originals.append((owner, name, original))
@@ -82,12 +82,11 @@ def remove() -> None:
 
 
 def inspect(protocol: type) -> None:
-    """Raise :class:`Nondeterminism` if a protocol's modules hold a forbidden function by name."""
+    """Raise :class:`Nondeterminism` for what can be seen in a protocol's modules beforehand."""
     by_id = {id(original): (owner, name) for owner, name, original in _originals}
-    for kind in protocol.__mro__:
-        module = sys.modules.get(kind.__module__)
-        if module is None or kind is object:
-            continue
+    for module in lint.modules_of(protocol):
+        for problem in lint.problems(module):
+            raise Nondeterminism(f"simulation: {protocol.__qualname__}: {problem}")
         for name, value in list(vars(module).items()):
             found = by_id.get(id(value))
             if found is not None:
@@ -111,25 +110,23 @@ def _guarded(owner: Any, name: str, original: Any) -> Any:
 
 
 def _look(owner: Any, name: str) -> None:
-    """Raise if a protocol is on the stack and its own code (or a library's) made this call."""
-    caller = frame = sys._getframe(2)
-    below: types.FrameType | None = None
-    while frame is not None:
-        if frame.f_code in _entrances:
-            if below is None:
-                return  # the simulator itself, for its own purposes
-            where = below if _is_library(caller) else caller
-            file = where.f_code.co_filename
-            raise Nondeterminism(
-                f"simulation: {below.f_code.co_qualname} called {owner.__name__}.{name}() at "
-                f"{file.rpartition('/')[2]}:{where.f_lineno}; that differs from run to run: "
-                f"{INSTEAD}"
-            )
-        below = frame
-        frame = frame.f_back
-    return
+    """Raise if a protocol is on the stack; names its innermost line that is no library's."""
+    frame: types.FrameType | None = sys._getframe(2)
+    handler = where = None
+    while frame is not None and frame.f_code not in _entrances:
+        if where is None and not _is_library(frame):
+            where = frame
+        handler, frame = frame, frame.f_back
+    if frame is None or handler is None:
+        return  # nobody's, or the simulator's own
+    where = where or handler
+    file = where.f_code.co_filename.rpartition("/")[2]
+    raise Nondeterminism(
+        f"simulation: {handler.f_code.co_qualname} called {owner.__name__}.{name}() at "
+        f"{file}:{where.f_lineno}; that differs from run to run: {INSTEAD}"
+    )
 
 
 def _is_library(frame: types.FrameType) -> bool:
     file = frame.f_code.co_filename
-    return file.startswith((sys.prefix, sys.base_prefix, os.path.dirname(os.__file__)))
+    return file.startswith((sys.prefix, sys.base_prefix, _LIBRARY))

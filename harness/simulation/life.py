@@ -31,7 +31,7 @@ BUFFERED = 10_000
 
 
 class Life:
-    """The ``Context`` of a protocol (``node_id``, ``node_ids``, ``options``, ``random``, ``storage``).
+    """The ``Context`` of a protocol; what handles its messages, timers and signals.
 
     ``place``      the name of the node that it runs on.
     ``is_alive``   until it is killed or crashes; ``is_running`` while it is not stopped either.
@@ -71,9 +71,8 @@ class Life:
         self._protocol: Any = None
         self._timers: dict[str, int] = {}
         self._timer_causes: dict[int, int | None] = {}
-        self._waiting: list[tuple[Callable[[Any], object], Any]] = []
+        self._waiting: list[tuple[Callable[[Any], object], Any, Callable[[Any], None] | None]] = []
         self.routes: dict[str, Any] = {}
-        clock.changed = self._clock_changed
 
     # -- what a protocol may do ------------------------------------------------------
 
@@ -93,11 +92,14 @@ class Life:
     def set_timer(self, name: str, delay_s: float) -> None:
         """Start or replace a timer; the delay is by the node's clock."""
         loop = self._loop
-        number = self._timers[name] = loop.sequence()
+        number = loop.sequence()
         if self._trace is not None:
+            self._timer_causes.pop(self._timers.get(name, -1), None)
             self._timer_causes[number] = self._trace.cause
+        self._timers[name] = number
         heappush(
-            loop.heap, (loop.now + delay_s / self._clock.rate, number, self._run_out, (name, number))
+            loop.heap,
+            (loop.now + delay_s / self._clock.rate, number, self._run_out, (name, number)),
         )
 
     def cancel_timer(self, name: str) -> None:
@@ -117,10 +119,10 @@ class Life:
     @enters_protocol
     def boot(self, _: Any = None) -> None:
         """Bring the protocol to life; a stopped process boots once it is continued."""
-        if not self.is_alive:
+        if not self.is_alive or self._network.is_over:
             return
         if self.is_paused:
-            self._waiting.append((self.boot, None))
+            self._waiting.append((self.boot, None, None))
             return
         self.is_running = True
         recovered = not self.storage.is_empty
@@ -142,7 +144,7 @@ class Life:
         if self._timers.get(name) != number:
             return
         if self.is_paused:
-            self._waiting.append((self._run_out, timer))
+            self._waiting.append((self._run_out, timer, None))
             return
         del self._timers[name]
         trace = self._trace
@@ -155,11 +157,27 @@ class Life:
         if trace is not None:
             trace.cause = None
 
-    def wait(self, arrive: Callable[[Any], object], what: Any) -> bool:
-        """Keep something for a stopped process to find later; false if its buffers are full."""
+    @enters_protocol
+    def handle(self, number: int, message: Message) -> None:
+        """Let the protocol handle a message, whose number in the trace is given."""
+        trace = self._trace
+        if trace is not None:
+            trace.cause = trace.delivered(number)
+        try:
+            self.on_message(message)
+        except Exception as error:
+            self.crash(error, message)
+        if trace is not None:
+            trace.cause = None
+
+    def wait(self, found: Callable[[Any], object], what: Any, lost: Callable[[Any], None]) -> bool:
+        """Keep something for a stopped process; false if its buffers are full.
+
+        ``found(what)`` is called when it goes on, ``lost(what)`` if it is killed instead.
+        """
         if len(self._waiting) >= BUFFERED:
             return False
-        self._waiting.append((arrive, what))
+        self._waiting.append((found, what, lost))
         return True
 
     def pause(self) -> None:
@@ -172,8 +190,8 @@ class Life:
             return
         self.is_paused, self.is_running = False, self._protocol is not None
         waiting, self._waiting = self._waiting, []
-        for arrive, what in waiting:
-            self._loop.at(self._loop.now, arrive, what)
+        for found, what, _ in waiting:
+            self._loop.at(self._loop.now, found, what)
 
     def kill(self) -> None:
         """SIGKILL. Idempotent."""
@@ -181,32 +199,33 @@ class Life:
             self.is_alive = self.is_running = self.is_paused = False
             self._timers.clear()
             self._timer_causes.clear()
-            self._waiting.clear()
+            waiting, self._waiting = self._waiting, []
+            for _, what, lost in waiting:
+                if lost is not None:
+                    lost(what)
             self._network.hang_up(self)
             self._ended(self)
 
     def crash(self, error: Exception, handling: Any = "its start") -> None:
         """What a real node does about an exception: it dies at once, with a traceback in its log.
 
-        What duress itself raised (the guard, say) goes through.
+        What duress itself raised (the guard, say) goes through and ends everything.
         """
         if isinstance(error, DuressError):
+            self._network.stop()
             raise error
         self.log(f"crashed, handling {handling!r:.2000}")
         for line in "".join(traceback.format_exception(error)).splitlines():
             self._write_log(line)
         self.kill()
 
-    def _clock_changed(self, _by_s: float) -> None:
-        """Set running timers anew: those of a clock that jumped are due earlier."""
-        loop, by_s = self._loop, _by_s
-        due = [
-            (when, entry)
-            for when, number, _, entry in loop.heap
-            if isinstance(entry, tuple)
-            and len(entry) == 2
-            and entry[1] == number
-            and self._timers.get(entry[0]) == number
-        ]
-        for when, (name, _) in sorted(due):
-            self.set_timer(name, max(0.0, (when - loop.now) * self._clock.rate - by_s))
+    def clock_changed(self, old_rate: float, jumped_s: float) -> None:
+        """Set running timers anew: on a clock that jumped they are due earlier."""
+        loop = self._loop
+        due = sorted(
+            (when, number, timer[0])
+            for when, number, callback, timer in loop.heap
+            if callback == self._run_out and self._timers.get(timer[0]) == number
+        )
+        for when, _, name in due:
+            self.set_timer(name, max(0.0, (when - loop.now) * old_rate - jumped_s))

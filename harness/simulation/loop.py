@@ -196,8 +196,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         tasks = sorted(asyncio.all_tasks(self), key=lambda task: task.get_name())
         waiting = ", ".join(_where(task) for task in tasks[:8]) or "nothing"
         return (
-            f"simulation: deadlock at {self.now:.6f} s: no event is left and these wait: {waiting}; "
-            "expected something to wake them (was a future never completed?)"
+            f"simulation: deadlock at {self.now:.6f} s: no event is left and these wait: {waiting};"
+            " expected something to wake them (was a future never completed?)"
         )
 
     # -- signals -------------------------------------------------------------------
@@ -256,13 +256,16 @@ def _refusal(name: str) -> Any:
     return refused
 
 
-for _name in (
-    "create_connection create_server create_unix_connection create_unix_server "
-    "create_datagram_endpoint connect_accepted_socket connect_read_pipe connect_write_pipe "
-    "subprocess_exec subprocess_shell add_reader remove_reader add_writer remove_writer "
-    "sock_recv sock_recv_into sock_sendall sock_connect sock_accept sock_sendfile "
-    "getaddrinfo getnameinfo start_tls sendfile"
-).split():
+REFUSED = """
+create_connection create_server create_unix_connection create_unix_server
+create_datagram_endpoint connect_accepted_socket connect_read_pipe connect_write_pipe
+subprocess_exec subprocess_shell add_reader remove_reader add_writer remove_writer
+sock_recv sock_recv_into sock_sendall sock_connect sock_accept sock_sendfile
+getaddrinfo getnameinfo start_tls sendfile
+"""
+"""Methods of event loops that reach out of this process."""
+
+for _name in REFUSED.split():
     setattr(VirtualLoop, _name, _refusal(_name))
 
 

@@ -117,54 +117,62 @@ class Wire:
         except Exception as error:
             target.crash(error, message)
 
-    @enters_protocol
     def _arrive_traced(self, what: tuple[int, Message]) -> None:
         target, (number, message) = self.target, what
         if target is None or self.is_cut or not target.is_running:
-            self._arrive_late(number, what)
+            self._arrive_late(number, message)
             return
         self.delivered += 1
-        trace = self._trace
-        assert trace is not None
-        trace.cause = trace.delivered(number)
-        try:
-            target.on_message(message)
-        except Exception as error:
-            target.crash(error, message)
-        trace.cause = None
+        target.handle(number, message)
 
-    def _arrive_late(self, number: int, what: Any) -> None:
+    def _arrive_late(self, number: int, message: Message) -> None:
         if self.is_cut:
             self._network.lost(number, "cut")
-        elif self.target is None:
-            self._network.lost(number, "down")
-        elif not self.target.wait(self.arrive, what):
-            self._network.lost(number, "buffer-full")
+        else:
+            self._find((number, message))
+
+    def _find(self, what: tuple[int, Message]) -> None:
+        """The receiver takes a message out of its buffer, if it can."""
+        target = self.target
+        if target is None:
+            self._lose(what)
+        elif target.is_running:
+            self.delivered += 1
+            target.handle(*what)
+        elif not target.wait(self._find, what, self._lose):
+            self._network.lost(what[0], "buffer-full")
+
+    def _lose(self, what: tuple[int, Message]) -> None:
+        self._network.lost(what[0], "down")
 
 
 class Loopback:
-    """From a process to itself: at once, in order, and never lost."""
+    """From a process to itself: at once, in order, and never lost while it lives."""
 
-    __slots__ = ("_life", "_loop")
+    __slots__ = ("_life", "_loop", "_trace")
 
-    def __init__(self, life: Life, loop: VirtualLoop) -> None:
+    def __init__(self, life: Life, loop: VirtualLoop, trace: Trace | None) -> None:
         self._life = life
         self._loop = loop
+        self._trace = trace
 
     def send(self, message: Message) -> None:
         """Deliver once the present handler has ended."""
-        self._loop.at(self._loop.now, self._arrive, message)
+        number = 0
+        if self._trace is not None:
+            number = self._trace.sent(message["src"], message["dest"], message["body"])
+        self._loop.at(self._loop.now, self._find, (number, message))
 
-    @enters_protocol
-    def _arrive(self, message: Message) -> None:
+    def _find(self, what: tuple[int, Message]) -> None:
         life = self._life
-        if life.is_paused:
-            life.wait(self._arrive, message)
-        elif life.is_running:
-            try:
-                life.on_message(message)
-            except Exception as error:
-                life.crash(error, message)
+        if life.is_running:
+            life.handle(*what)
+        elif not life.is_alive or not life.wait(self._find, what, self._lose):
+            self._lose(what)
+
+    def _lose(self, what: tuple[int, Message]) -> None:
+        if self._trace is not None:
+            self._trace.dropped(what[0], "down")
 
 
 class SimNetwork:
@@ -181,7 +189,10 @@ class SimNetwork:
         self.settings = settings
         self.trace = trace
         self.losses: Counter[str] = Counter()
+        self.is_over = False
         self.copies = 0
+        self.requests: Counter[str] = Counter()
+        self.answers = 0
         self._places = (*places, CLIENTS)
         self._cut: frozenset[Link] = frozenset()
         self._wires: dict[Link, Wire] = {}
@@ -239,6 +250,12 @@ class SimNetwork:
         for stream in [s for s in self._streams if s.life is life]:
             stream.peer_died()
 
+    def stop(self) -> None:
+        """Kill every process, and let none begin: the trial has failed and is only taken down."""
+        self.is_over = True
+        for life in list(self._lives.values()):
+            life.kill()
+
     def find(self, place: str, port: int) -> Life | None:
         """The process that listens on a port of a node."""
         for life in self._lives.values():
@@ -249,7 +266,7 @@ class SimNetwork:
     def route(self, life: Life, dest: str) -> Any:
         """What carries messages of a process to another; ``None`` if nobody has that name."""
         if dest == life.node_id:
-            route: Any = Loopback(life, self.loop)
+            route: Any = Loopback(life, self.loop, self.trace)
         elif dest in life.program.peers:
             route = self._wires.get((life.node_id, dest)) or self._new_wire(life, dest)
         else:
@@ -284,9 +301,13 @@ class SimNetwork:
             self.trace.dropped(number, cause)
 
     def counts(self) -> dict[str, Any]:
-        """Messages between nodes: ``sent``, ``copies``, ``delivered``, ``lost`` by cause."""
+        """Messages between nodes (``sent``, ``copies``, ``delivered``, ``lost`` by cause), and
+        what clients asked, by type, and how many answers were sent.
+        """
         wires = [self._wires[ends] for ends in sorted(self._wires)]
         return {
+            "requests": dict(sorted(self.requests.items())),
+            "answers": self.answers,
             "sent": sum(wire.sent for wire in wires),
             "copies": self.copies,
             "delivered": sum(wire.delivered for wire in wires),

@@ -117,6 +117,7 @@ class SimProcesses:
         self._crashes = Random(f"{settings.seed}/crash/{node.name}")
         self._lives: dict[str, Life] = {}
         self._started = 0
+        node.clock.changed = self._clock_changed
 
     async def start(self, process: Process) -> None:
         """Begin a life; its first step comes after the boot time. No effect if it runs already."""
@@ -177,6 +178,11 @@ class SimProcesses:
     async def running(self) -> dict[str, str]:
         """Programs that live, by name: ``running`` or ``paused``."""
         return {n: "paused" if x.is_paused else "running" for n, x in self._lives.items()}
+
+    def _clock_changed(self, old_rate: float, jumped_s: float) -> None:
+        for life in self._lives.values():
+            life.clock_changed(old_rate, jumped_s)
+        self._say("clock", rate=self._node.clock.rate, jumped_s=jumped_s)
 
     def _say(self, event: str, **fields: object) -> None:
         if self._trace is not None:

@@ -1,46 +1,41 @@
 """What runs on simulated nodes: programs that are known by the name of their file.
 
 The entry points of the group ``duress.programs`` map the name of an executable, as it stands
-in a command line (``node.pyz``), to a function from its arguments to a :class:`Program`.
+in a command line (``node.pyz``), to a function from its arguments to an object with the
+attributes of a :class:`Program`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from .. import registry
 from ..cluster import Process
 from ..errors import InfrastructureError, UserError
 
 
-class Program(Protocol):
+@dataclass(frozen=True)
+class Program:
     """A parsed command line.
 
     ``protocol``   the class of a sans-IO protocol; made with its context.
     ``node_id``    who it is; ``peers`` the address (host, port) of every one, itself included.
     ``listen``     where it listens; ``data`` its folder for durable data.
-    ``options``    of the protocol; ``seed`` of its random choices, if one was given.
+    ``options``    of the protocol; ``seed`` of its random choices, empty if none was given.
     ``latency_s``  mean of the exponential delay that it adds to its messages to peers.
     """
 
-    @property
-    def protocol(self) -> Any: ...
-    @property
-    def node_id(self) -> str: ...
-    @property
-    def peers(self) -> Mapping[str, tuple[str, int]]: ...
-    @property
-    def listen(self) -> tuple[str, int]: ...
-    @property
-    def data(self) -> str: ...
-    @property
-    def options(self) -> Mapping[str, str]: ...
-    @property
-    def seed(self) -> str: ...
-    @property
-    def latency_s(self) -> float: ...
+    protocol: type[Any]
+    node_id: str
+    peers: Mapping[str, tuple[str, int]]
+    listen: tuple[str, int]
+    data: str
+    options: Mapping[str, Any]
+    seed: str
+    latency_s: float
 
 
 def find(process: Process, files: Sequence[str]) -> Program:
@@ -57,11 +52,12 @@ def find(process: Process, files: Sequence[str]) -> Program:
         if word not in files:
             raise InfrastructureError(f"{process.name}: {word}: no such file on the node")
         try:
-            return registry.load("programs", name)(process.argv[at + 1 :])
+            parsed = registry.load("programs", name)(process.argv[at + 1 :])
         except ValueError as wrong:
             raise UserError(f"{process.name}: {name}: {wrong}") from None
         except SystemExit:
             raise UserError(f"{process.name}: {name} refused its arguments") from None
+        return Program(**{field.name: getattr(parsed, field.name) for field in fields(Program)})
     raise InfrastructureError(
         f"{process.name}: `{' '.join(process.argv)[:200]}` cannot be simulated; expected one of "
         f"the programs {', '.join(known) or 'none'} (entry points duress.programs); run this "

@@ -75,7 +75,9 @@ def run_twice(spec: TrialSpec, first: RunFolder, second: RunFolder) -> Divergenc
     :func:`first_difference`. Then ``spec`` must be that run's, option ``trace`` included.
     """
     traced = msgspec.structs.replace(spec, options={**spec.options, "trace": "true"})
-    run(traced, first)
+    outcome = run(traced, first)
+    if outcome.error is not None:
+        raise InfrastructureError(f"a trial that failed cannot be repeated: {outcome.error}")
     run_again(traced, second)
     return first_difference(first.path, second.path)
 

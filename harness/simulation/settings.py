@@ -33,7 +33,9 @@ class Settings:
     def __init__(self, options: Mapping[str, Any]) -> None:
         chosen = options.get("latency")
         self.latency = latency.parse("latency", str(chosen)) if chosen else None
-        self.link_latency = latency.parse_links("link-latency", str(options.get("link-latency", "")))
+        self.link_latency = latency.parse_links(
+            "link-latency", str(options.get("link-latency", ""))
+        )
         self.client_latency = latency.parse(
             "client-latency", str(options.get("client-latency", "constant:0.2"))
         )

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..cluster import CLIENTS
 from ..cluster.connection import CONNECT_TIMEOUT_S
-from .guard import enters_protocol
 
 if TYPE_CHECKING:
     from .life import Life
@@ -34,7 +33,6 @@ class Stream:
 
     def __init__(self, network: SimNetwork, life: Life, number: int, random: Random) -> None:
         self.life = life
-        self.is_over = False
         self._network = network
         self._loop = network.loop
         self._trace = network.trace
@@ -60,6 +58,13 @@ class Stream:
         """False once either side was seen to hang up."""
         return not (self._is_closed or self._was_reset)
 
+    @property
+    def is_over(self) -> bool:
+        """Nothing can happen on it any more."""
+        if self._was_reset:
+            return True
+        return self._is_closed and not self._held_up and self._up_due < self._loop.now
+
     async def request(self, source: str, dest: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send a body and wait for the one that answers it (see ``Connection``)."""
         if not self.is_open:
@@ -70,6 +75,7 @@ class Stream:
         self._ids += 1
         self._awaited = self._ids
         self._answer = self._loop.create_future()
+        self._network.requests[body.get("type", "")] += 1
         message = {
             "src": self._route,
             "dest": dest,
@@ -79,9 +85,7 @@ class Stream:
         if self._trace is not None:
             number = self._trace.sent(source, dest, message["body"])
         due = self._up_due = max(self._up_due, self._loop.now + self._delay_s())
-        heappush(
-            self._loop.heap, (due, self._loop.sequence(), self._arrive_up, (number, message))
-        )
+        heappush(self._loop.heap, (due, self._loop.sequence(), self._arrive_up, (number, message)))
         return await self._answer
 
     def close(self) -> None:
@@ -90,7 +94,6 @@ class Stream:
         self._answer = None
         self.life.routes.pop(self._route, None)
 
-    @enters_protocol
     def _arrive_up(self, what: tuple[int, Message]) -> None:
         life = self.life
         if self._held_up or self._network.blocks(CLIENTS, life.place):
@@ -98,25 +101,27 @@ class Stream:
         elif not life.is_alive:
             self._drop(what[0], "down")
             self._to_client(_RESET)
-        elif not life.is_running:
-            if not life.wait(self._arrive_up, what):
-                self._drop(what[0], "buffer-full")
         else:
-            number, message = what
-            trace = self._trace
-            if trace is not None:
-                trace.cause = trace.delivered(number)
-            try:
-                life.on_message(message)
-            except Exception as error:
-                life.crash(error, message)
-            if trace is not None:
-                trace.cause = None
+            self._find(what)
+
+    def _find(self, what: tuple[int, Message]) -> None:
+        """The process takes a request out of its buffer, if it can."""
+        life = self.life
+        if life.is_running:
+            life.handle(*what)
+        elif not life.is_alive:
+            self._lose(what)
+        elif not life.wait(self._find, what, self._lose):
+            self._drop(what[0], "buffer-full")
+
+    def _lose(self, what: tuple[int, Message]) -> None:
+        self._drop(what[0], "down")
 
     # -- the process's end -----------------------------------------------------------
 
     def send(self, message: Message) -> None:
         """An answer of the process."""
+        self._network.answers += 1
         number = 0
         if self._trace is not None:
             number = self._trace.sent(message["src"], self._source, message["body"])
@@ -137,7 +142,7 @@ class Stream:
             return
         answer = self._answer
         if what is _RESET:
-            self._was_reset = self.is_over = True
+            self._was_reset = True
             if answer is not None and not answer.done():
                 answer.set_exception(ConnectionResetError("the node closed the connection"))
             return
@@ -158,8 +163,6 @@ class Stream:
             self._loop.at(self._loop.now + RESEND_S, self._resend_up)
         if self._held_down:
             self._loop.at(self._loop.now + RESEND_S, self._resend_down)
-        if self._is_closed and not self._held_up:
-            self.is_over = True
 
     def _resend_up(self, _: Any) -> None:
         if not self._network.blocks(CLIENTS, self.life.place):
@@ -181,7 +184,9 @@ class Stream:
             self._trace.dropped(number, cause)
 
 
-async def connect(network: SimNetwork, place: str, port: int, number: int, random: Random) -> Stream:
+async def connect(
+    network: SimNetwork, place: str, port: int, number: int, random: Random
+) -> Stream:
     """Open a connection from the clients to a port of a node; ``OSError`` as a socket would."""
     table = network.settings.client_latency.table()
     delay_s = table[int(random.random() * len(table))]

@@ -44,7 +44,7 @@ class Trace:
             return self._write("send", fields)
         except (TypeError, msgspec.MsgspecError) as error:
             raise UserError(
-                f"simulation: {source} sent {dest} what is no plain JSON: {error}; body {body!r:.300}"
+                f"simulation: {source} sent {dest} what is no plain JSON ({error}): {body!r:.300}"
             ) from None
 
     def copied(self, of: int) -> None:

@@ -106,7 +106,7 @@ def test_windows_refute_only_what_is_wrong(seed: int) -> None:
     ends = [at for at in problem.calls.returned.tolist() if at < CRASHED]
     stop = expected.position if expected.valid is False else max(ends)
     call = problem.calls.returned.tolist().index(stop)
-    found = registers.Found(LOST, view.line.end, 0, 0, view.due, call)
+    found = registers.Found(LOST, view.line.end, 0, 0, view.kind_calls, call)
     refuted = registers._windows(problem.calls, found, 0)
     assert refuted is None or expected.valid is False
 

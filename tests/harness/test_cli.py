@@ -116,4 +116,4 @@ def test_the_replay_command_parses_back_to_the_same_trial(tmp_path):
     )
     words = shlex.split(replay_command(spec))[2:]
     context = module.command.make_context("run", words)
-    assert module._spec(context.params.pop("system"), context.params) == spec
+    assert module.spec_of(context.params.pop("system"), context.params, set()) == spec

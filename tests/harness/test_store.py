@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 
@@ -40,7 +39,7 @@ def test_unreadable_json_is_the_users_error_with_the_path(tmp_path):
     run.file("trial.json").write_text("{")
     with pytest.raises(UserError, match=r"trial\.json"):
         run.read_json("trial.json")
-    with pytest.raises(UserError, match="is .* a run folder"):
+    with pytest.raises(UserError, match=r"is .* a run folder"):
         run.read_json("verdict.json")
 
 
@@ -48,7 +47,8 @@ def test_lines_survive_a_kill_9(tmp_path):
     """Every line that was written before SIGKILL is whole; none is held back in memory."""
     path = tmp_path / "lines"
     code = (
-        "import os,signal,sys; from pathlib import Path; from duress.harness.store import LineFile\n"
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from duress.harness.store import LineFile\n"
         "f = LineFile(Path(sys.argv[1]))\n"
         "for i in range(1000): f.write(b'%d\\n' % i)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
@@ -69,4 +69,4 @@ def test_closing_twice_is_fine(tmp_path):
     lines.write(b"x\n")
     lines.close()
     lines.close()
-    assert os.path.getsize(tmp_path / "l") == 2
+    assert (tmp_path / "l").stat().st_size == 2
