@@ -232,7 +232,9 @@ class LiveView:
             faults.append(f"no fault active ({self._faults_injected} injected so far)", style="dim")
         rows: list[RenderableType] = [head]
         if self._phase == "load":
-            rows.append(ProgressBar(total=limit_s, completed=loaded_s, width=None))
+            bar = Table.grid(expand=True)  # a bar alone does not end its line
+            bar.add_row(ProgressBar(total=limit_s, completed=loaded_s, width=None))
+            rows.append(bar)
         rows += [facts, faults]
         rows += [
             Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in list(self._log)

@@ -161,3 +161,34 @@ def test_the_summary_without_a_verdict_or_a_history(summary):
     text = summary(without=["verdict.json", "history.jsonl", "report.html"])
     assert "? NO VERDICT" in text
     assert "no report" in text
+
+
+def test_the_panel_shows_outcomes_rate_faults_and_log(monkeypatch):
+    from rich.console import Console
+
+    from duress.harness.events import FaultChanged, PhaseStarted
+    from duress.harness.fault import Fault
+    from duress.harness.operation import Operation
+    from duress.harness.spec import TrialSpec
+    from duress.reports.terminal import LiveView
+
+    spec = TrialSpec(
+        system="raft",
+        workload="register",
+        nemeses=["kill"],
+        cluster="local",
+        nodes=["n1", "n2"],
+        seed=1,
+        concurrency=2,
+    )
+    stream = io.StringIO()
+    view = LiveView(spec, stream, quiet=True)
+    view(PhaseStarted("load"))
+    view(Operation(0, 0, 0, "invoke", "read"))
+    view(Operation(1, 5, 0, "ok", "read", 1))
+    view(FaultChanged(Fault(1, "kill", ["n1"]), "injected", 5))
+    console = Console(file=stream, width=100)
+    console.print(view._panel())
+    shown = stream.getvalue()
+    for part in ("1 ok", "0 fail", "0 info", "/s", "kill n1"):
+        assert part in shown
