@@ -15,7 +15,7 @@ import msgspec
 from .. import __version__
 from . import registry, vacuity
 from .cluster import Cluster, Node
-from .errors import DuressError, InfrastructureError
+from .errors import DuressError, InfrastructureError, UserError
 from .events import (
     Event,
     FaultChanged,
@@ -64,9 +64,12 @@ class Outcome(msgspec.Struct, frozen=True):
 async def run(
     spec: TrialSpec, folder: RunFolder, listeners: Sequence[Listener], command: str
 ) -> Outcome:
-    """The story of a trial. A second cancellation while it cleans up is the caller's risk."""
+    """The story of a trial. A second cancellation while it cleans up is the caller's risk.
+
+    Raises ``UserError`` (an option that makes no sense), with everything removed.
+    """
     trial = Trial(spec, folder, listeners, command)
-    interrupted, error = False, None
+    interrupted, error, mistake = False, None, None
     try:
         async with (
             trial.cluster_up() as cluster,
@@ -78,6 +81,8 @@ async def run(
             await trial.final_reads(interpreter)
     except asyncio.CancelledError:
         interrupted = True
+    except UserError as problem:
+        error, mistake = str(problem), problem
     except DuressError as problem:
         error = str(problem)
     except ExceptionGroup as group:
@@ -86,7 +91,10 @@ async def run(
         error = f"{type(problem).__name__}: {problem}"
     finally:
         trial.close()
-    return trial.judge(interrupted, error)
+    outcome = trial.judge(interrupted, error)
+    if mistake is not None:
+        raise mistake
+    return outcome
 
 
 class Trial:
