@@ -16,6 +16,7 @@ COMMANDS = {
     "list": "List systems, workloads, nemeses, clusters, checkers or mutants.",
     "check": "Judge histories recorded by anyone.",
     "report": "Judge and render a saved run again.",
+    "convert": "Write a history in another format, such as Jepsen's EDN.",
     "images": "Build the container images of systems.",
     "clean": "Remove what a killed harness left behind.",
     "doctor": "Say what this machine can do.",

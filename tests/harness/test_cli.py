@@ -52,7 +52,7 @@ def fake_cluster_is_allowed(monkeypatch, tmp_path):
 def test_help_names_every_command():
     result = CliRunner().invoke(cli, ["--help"])
     assert result.exit_code == 0
-    for name in ("run", "list", "check", "report", "images", "clean", "doctor"):
+    for name in ("run", "list", "check", "report", "convert", "images", "clean", "doctor"):
         assert name in result.output
         assert CliRunner().invoke(cli, [name, "--help"]).exit_code == 0
 
