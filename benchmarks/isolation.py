@@ -1,7 +1,7 @@
 """Time and memory of the isolation checker, beside a peer's if one is named.
 
     python benchmarks/isolation.py                       # 10k, 100k and 1M transactions
-    python benchmarks/isolation.py --sizes 10000 --peer 'java -jar elle-cli.jar -m list-append {edn}'
+    python benchmarks/isolation.py --sizes 10000 --peer 'elle-cli -m list-append {edn}'
 
 Histories come from a simulated store: 20 processes, 100 active keys of 100 writes each, 1 to 5
 operations a transaction, 3 % failed, 0.2 % indeterminate, strictly serializable; ``stale`` has one
@@ -76,6 +76,7 @@ class Simulation:
         self.start, self.op = array("i", [0]), array("b")
         self.key, self.value = array("i"), array("i")
         self.begin, self.length, self.elements = array("q"), array("i"), array("i")
+        self.log: dict[int, Any] = {}
         self.run()
 
     def plan(self) -> list[tuple[int, int, int]]:
@@ -158,8 +159,6 @@ class Simulation:
                 seen.append(None)
         return seen
 
-    log: dict[int, Any] = {}
-
     def record(self, state: Any) -> None:
         _, steps, seen, process, invoked, completed, kind = state
         self.kind.append(kind)
@@ -233,7 +232,6 @@ def measure(row: str, size: int) -> dict[str, Any]:
     warm = Simulation(9_000, model == "list-append", weak, stale).transactions()
     checker = Isolation(model, realtime=not weak, **options)
     judge_transactions(checker, warm, {})
-    Simulation.log = {}
     txns = Simulation(size, model == "list-append", weak, stale).transactions()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..linearizability.kernel import Kernel
 from .graph import LINK, RW, WR, WW, Graph, build
+from .sorting import distinct
 from .transactions import FAIL, OK, WRITE, Transactions
 from .writes import Writes, collect
 
@@ -90,9 +91,9 @@ def _doubled(order: Any, key: Any, txns: Transactions, starts: Any, writes: int)
     if int(np.bincount(order[seen], minlength=1).max(initial=0)) > 1:
         often = np.bincount(order[seen], minlength=writes) > 1
         doubled[key[seen][often[order[seen]]]] = True
-    for at in np.unique(key[~seen]):  # values that nobody appended: rare
+    for at in distinct(key[~seen]):  # values that nobody appended: rare
         values = txns.elements[(starts + np.arange(len(key)))[key == at]]
-        doubled[at] |= len(np.unique(values)) < len(values)
+        doubled[at] |= len(distinct(values)) < len(values)
     return doubled
 
 
@@ -183,7 +184,7 @@ def _unread(lists: Lists, chain: Any, key: Any, readers: Any, reader_key: Any) -
     reads_from = np.searchsorted(reader_key, present)
     reads_to = np.searchsorted(reader_key, present, side="right")
     for k, a, b, c, d in zip(present, first, ends, reads_from, reads_to, strict=True):
-        heads = [(RW, np.unique(readers[c:d]))]
+        heads = [(RW, distinct(readers[c:d]))]
         if last_of[k] >= 0:
             heads.append((WW, last_of[k : k + 1]))
         made, nodes = all_to_all(heads, appenders[a:b], int(k), nodes)
@@ -192,10 +193,10 @@ def _unread(lists: Lists, chain: Any, key: Any, readers: Any, reader_key: Any) -
 
 
 def unread_appends(lists: Lists) -> Any:
-    """int64, ascending: ``key << 32 | txn`` of every transaction that committed an unread append."""
+    """int64, ascending: ``key << 32 | txn`` of each transaction with an unread append."""
     writes = lists.writes
     unread = (lists.place < 0) & lists.alive[writes.txn] & lists.sound[writes.key]
-    return np.unique((writes.key[unread].astype(np.int64) << 32) | writes.txn[unread])
+    return distinct((writes.key[unread].astype(np.int64) << 32) | writes.txn[unread])
 
 
 def all_to_all(heads: Any, tails: Any, label: int, nodes: int) -> tuple[Any, int]:

@@ -20,6 +20,20 @@ from typing import Any
 import numpy as np
 
 from ..linearizability.kernel import Kernel
+from .families import (
+    APART,
+    BUDGET,
+    CLOSED,
+    CLOSED_TABLES,
+    COVERED_BY,
+    FAMILIES,
+    KINDS,
+    OPEN_TABLES,
+    PLAIN_BUDGET,
+    PROCESS,
+    REALTIME,
+    SUFFIXES,
+)
 from .graph import (
     LINK,
     ORDER,
@@ -33,63 +47,8 @@ from .graph import (
     session_edges,
     with_barriers,
 )
+from .sorting import distinct
 from .transactions import NEVER, Transactions
-
-CLOSED, PROCESS, REALTIME = 0, 1, 2
-"""What closes the cycle: a dependency, the order of a session, or real time."""
-
-SUFFIXES = ("", "-process", "-realtime")
-FAMILIES = ("G0", "G1c", "G-single", "G-nonadjacent", "G2-item")
-
-BUDGET = 400_000_000
-"""Edges that one search for the smallest cycle walks at most before it is content with a cycle."""
-
-PLAIN_BUDGET = 100_000
-"""The same for the uncompiled search; then it is compiled."""
-
-_APART = ("G-single", "G-nonadjacent")
-
-_KINDS = {
-    "G0": (WW, LINK),
-    "G1c": (WW, WR, LINK),
-    "G-single": (WW, WR, RW, LINK),
-    "G-nonadjacent": (WW, WR, RW, LINK),
-    "G2-item": (WW, WR, RW, LINK),
-    "any": (WW, WR),
-}
-_COVERED_BY = {
-    "G0": ("G0",),
-    "G1c": ("G0", "G1c"),
-    "G-single": ("G-single",),
-    "G-nonadjacent": ("G0", "G1c", "G-single", "G-nonadjacent"),
-    "G2-item": FAMILIES,
-}
-"""A cycle of a family is not looked for where one of these was found: it would tell less."""
-
-# Rows are states, columns what ww, wr, rw and an order edge lead to (-1: nowhere). A cycle
-# closed by a dependency is entered at the edge that its family needs; other cycles begin
-# behind their order edge.
-_CLOSED_TABLES: dict[str, tuple[list[list[int]], list[int]]] = {
-    "any": ([[1, 1, -1, -1], [1, 1, -1, -1]], [1]),
-    "G0": ([[1, -1, -1, -1], [1, -1, -1, -1]], [1]),
-    "G1c": ([[-1, 1, -1, -1], [1, 1, -1, -1]], [1]),
-    "G-single": ([[-1, -1, 1, -1], [1, 1, -1, -1]], [1]),
-    "G-nonadjacent": (
-        [[-1, -1, 1, -1], [2, 2, -1, -1], [2, 2, 3, -1], [4, 4, -1, -1], [4, 4, 3, -1]],
-        [4],
-    ),
-    "G2-item": ([[-1, -1, 1, -1], [-1, -1, 2, -1], [2, 2, 2, -1]], [2]),
-}
-_OPEN_TABLES: dict[str, tuple[list[list[int]], list[int]]] = {
-    "G0": ([[1, -1, -1, 0], [1, -1, -1, 1]], [1]),
-    "G1c": ([[0, 1, -1, 0], [1, 1, -1, 1]], [1]),
-    "G-single": ([[0, 0, 1, 0], [1, 1, -1, 1]], [1]),
-    "G-nonadjacent": (
-        [[0, 0, 1, 0], [2, 2, -1, 2], [2, 2, 3, 2], [4, 4, -1, 4], [4, 4, 3, 4]],
-        [3, 4],
-    ),
-    "G2-item": ([[0, 0, 1, 0], [0, 0, 2, 0], [2, 2, 2, 2]], [2]),
-}
 
 
 @dataclass(frozen=True)
@@ -140,7 +99,7 @@ def _compact(whole: Graph, transactions: int) -> Core | None:
     at, pair = at[order], pair[order]
     again = np.concatenate(([False], pair[1:] == pair[:-1]))
     at = at[~(again & (whole.kind[at] <= RW))]
-    old = np.unique(np.concatenate((whole.source[at], whole.target[at])))
+    old = distinct(np.concatenate((whole.source[at], whole.target[at])))
     number = np.full(whole.nodes, -1, np.int32)
     number[old] = np.arange(len(old), dtype=np.int32)
     small = build(
@@ -176,9 +135,7 @@ def find(core: Core, txns: Transactions, realtime: bool) -> list[Cycle]:
     for closing in (CLOSED, PROCESS, REALTIME) if realtime else (CLOSED, PROCESS):
         for family in FAMILIES:
             covering = [
-                marks[name + SUFFIXES[c]]
-                for name in _COVERED_BY[family]
-                for c in range(closing + 1)
+                marks[name + SUFFIXES[c]] for name in COVERED_BY[family] for c in range(closing + 1)
             ]
             for members in search.components(family, closing):
                 if any(mark[members].any() for mark in covering):
@@ -220,7 +177,7 @@ class _Search:
 
     def components(self, family: str, closing: int) -> list[Any]:
         """The members of every component that may hold a cycle of the family."""
-        kinds = _KINDS[family]
+        kinds = KINDS[family]
         key = (kinds, closing)
         if key not in self.by_layer:
             graph = self.core.graph
@@ -246,7 +203,7 @@ class _Search:
         inner &= component[graph.source] == component[graph.target]
         has = np.zeros(int(component.max(initial=-1)) + 1, np.bool_)
         has[component[graph.source[inner]]] = True
-        if family in _APART and has.any():
+        if family in APART and has.any():
             apart = self.apart(closing)
             has &= np.array([apart[members].any() for members in groups])
         return [members for members, fits in zip(groups, has, strict=True) if fits]
@@ -287,14 +244,14 @@ class _Search:
 
     def smallest(self, family: str, closing: int, members: Any) -> tuple[Cycle, Any] | None:
         """The smallest cycle in a component, and its nodes in the core; none if there is none."""
-        table, accepting = (_OPEN_TABLES if closing else _CLOSED_TABLES)[family]
+        table, accepting = (OPEN_TABLES if closing else CLOSED_TABLES)[family]
         rows = np.array(table, np.int8)
         accepts = np.zeros(len(table), np.bool_)
         accepts[accepting] = True
         if closing == REALTIME:
             rows[:, ORDER] = -1
         sources = members[members < self.core.transactions].astype(np.int32)
-        if family in _APART:
+        if family in APART:
             sources = sources[self.apart(closing)[sources]]
         kernel, budget = _walks.for_size(len(members) * 4), BUDGET
         if kernel is _walks.function:
@@ -352,12 +309,31 @@ def _without_relays(
     return txns, steps
 
 
+def _path(place: int, parent: Any, via: Any, closing: int) -> Any:
+    """Nodes and edges that lead to a place; the start is not repeated where the cycle closes."""
+    length = 0
+    back = place
+    while parent[back] >= 0:
+        length += 1
+        back = parent[back]
+    path = np.empty(length + 1, np.int32)
+    steps = np.empty(length, np.int32)
+    back = place
+    for at in range(length, 0, -1):
+        path[at] = back // 5
+        steps[at - 1] = via[back]
+        back = parent[back]
+    path[0] = back // 5
+    if closing == 0:
+        path = path[:length]
+    return path, steps
+
+
 def _walks_plain(
     sources: Any, layer: Any, offset: Any, target: Any, kind: Any, rows: Any, accepts: Any,
     closing: int, process: Any, invoked: Any, completed: Any, limit: int, budget: int,
     stamp: Any, parent: Any, via: Any, now: Any, clock: int,
 ) -> Any:  # fmt: skip
-    states = len(rows)
     best_nodes = np.empty(0, np.int32)
     best_edges = np.empty(0, np.int32)
     used = 0
@@ -424,21 +400,7 @@ def _walks_plain(
                     ends = completed[node] < invoked[begin]
                 if not ends:
                     continue
-                length = 0
-                back = place
-                while parent[back] >= 0 and length <= 10 * (depth + 1):
-                    length += 1
-                    back = parent[back]
-                path = np.empty(length + 1, np.int32)
-                steps = np.empty(length, np.int32)
-                back = place
-                for i in range(length, 0, -1):
-                    path[i] = back // 5
-                    steps[i - 1] = via[back]
-                    back = parent[back]
-                path[0] = back // 5
-                if closing == 0:
-                    path = path[:length]
+                path, steps = _path(place, parent, via, closing)
                 if len(np.unique(path)) < len(path):
                     continue
                 hit = place
@@ -450,4 +412,4 @@ def _walks_plain(
     return best_nodes, best_edges, used, clock
 
 
-_walks = Kernel(_walks_plain)
+_walks = Kernel(_walks_plain, _path)

@@ -14,6 +14,7 @@ import numpy as np
 from ..linearizability.kernel import Kernel
 from .appends import Lists
 from .findings import Example, Findings, name_of, shown, step_text
+from .sorting import distinct
 from .transactions import NIL, OK, WRITE
 
 
@@ -58,7 +59,7 @@ def _orders(lists: Lists, found: Findings) -> None:
     mops = [int(m) for m in lists.longest[lists.doubled]]
     for mop in odd.tolist():
         begin, length = int(txns.begin[mop]), int(txns.length[mop])
-        if len(np.unique(txns.elements[begin : begin + length])) < length:
+        if len(distinct(txns.elements[begin : begin + length])) < length:
             mops.append(mop)
     found.add("duplicate-elements", [m for m in mops if _appended_once(lists, m)], repeated)
 
@@ -93,7 +94,7 @@ def _appended_once(lists: Lists, mop: int) -> bool:
 
 
 def _first_where(lists: Lists, bad: Any) -> Any:
-    """int64[keys]: the first position of each key's order where ``bad`` holds, or a large number."""
+    """int64[keys]: the first position in each key's order that is ``bad``, or a large number."""
     first = np.full(len(lists.txns.keys), 1 << 40, np.int64)
     at = np.flatnonzero(bad)
     key = np.searchsorted(lists.offset, at, side="right") - 1

@@ -10,7 +10,7 @@ import numpy as np
 from . import appends, cycles, direct_appends, strong_levels, weak_levels
 from .evidence import EdgeReason, example, list_reasons, pattern_of
 from .findings import Findings, shown
-from .graph import ORDER, Graph, joined, serial_order, session_edges
+from .graph import ORDER, Graph, components, joined, serial_order, session_edges
 from .judgement import Analysis
 from .levels import LEVELS
 from .transactions import Transactions
@@ -30,7 +30,9 @@ def analyse(
     if on_cycles(graph, txns, realtime):
         add_cycles(findings, graph, txns, realtime, list_reasons(lists))
         relations = weak_levels.of_lists(lists)
-        weak_levels.add(findings, relations)
+        members = sessions_core(graph, txns)
+        if members.any():
+            weak_levels.add(findings, relations, members)
         unread = appends.unread_appends(lists)
         analysis.undecided |= strong_levels.decide_snapshots(
             findings, relations, graph, unread, realtime, options
@@ -56,6 +58,17 @@ def on_cycles(graph: Graph, txns: Transactions, realtime: bool) -> bool:
         kind = np.full(len(source), ORDER, np.int8)
         graph = joined(graph, graph.nodes, source, target, kind)
     return not serial_order(graph, txns, realtime)[1]
+
+
+def sessions_core(graph: Graph, txns: Transactions) -> Any:
+    """bool per transaction: it is on a cycle of dependencies and sessions.
+
+    Only those can break causal consistency: a reader that sees a writer it should have read from
+    is anti-dependent on it, and all that lies between the two is on that cycle.
+    """
+    source, target = session_edges(txns)
+    kind = np.full(len(source), ORDER, np.int8)
+    return components(joined(graph, graph.nodes, source, target, kind))[: len(txns)] >= 0
 
 
 def add_cycles(

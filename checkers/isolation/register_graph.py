@@ -11,6 +11,7 @@ from .evidence import EdgeReason, Reason
 from .findings import name_of, shown, step_text
 from .graph import RW, WR, WW, Graph, build
 from .registers import FOLLOWS, INITIAL, SESSION, Registers, VersionOrder
+from .sorting import distinct
 
 _INT = np.int32
 _MANY = 4096
@@ -66,7 +67,7 @@ def _from_initial(
     writes, nodes = registers.writes, len(registers.txns)
     eligible = writes.final & registers.alive[writes.txn] if len(writes) else writes.final
     version = writes.key[eligible].astype(np.int64) * width + writes.txn[eligible]
-    later = np.unique(versions.key.astype(np.int64) * width + versions.after)
+    later = distinct(versions.key.astype(np.int64) * width + versions.after)
     least = np.sort(version[~np.isin(version, later)])
     keys, first = np.unique(least // width, return_index=True)
     last = np.append(first[1:], len(least))
@@ -83,7 +84,7 @@ def _from_initial(
     label = -1 - least[begin + inner] // width
     parts: list[Any] = [(RW, reader, target, label)]
     for i in np.flatnonzero(~few):
-        heads = [(RW, np.unique(readers[low[i] : high[i]]))]
+        heads = [(RW, distinct(readers[low[i] : high[i]]))]
         ends = (least[first[i] : last[i]] % width).astype(_INT)
         made, nodes = all_to_all(heads, ends, -1 - int(keys[i]), nodes)
         parts += made

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..linearizability.kernel import Kernel
+from .sorting import distinct
 from .transactions import NIL, OK, READ, WRITE, Transactions
 from .writes import Writes, collect
 
@@ -86,7 +87,7 @@ def read(txns: Transactions, initial: Any, unwritten: str) -> Registers:
 
 def _equals(txns: Transactions, mop: Any, initial: Any) -> Any:
     """bool per read: its value is the initial one."""
-    codes = np.unique(txns.value[mop[txns.op[mop] == READ]])
+    codes = distinct(txns.value[mop[txns.op[mop] == READ]])
     same = [int(c) for c in codes if txns.decode(int(c)) == initial]
     return (txns.op[mop] == READ) & np.isin(txns.value[mop], np.array(same, _INT))
 
@@ -96,7 +97,7 @@ def _take_as_initial(
 ) -> int:
     """Take the one value of a key that nobody wrote as its initial one, if nothing was read too."""
     at = np.flatnonzero(unknown)
-    pairs = np.unique(
+    pairs = distinct(
         (key[at].astype(np.int64) << 32) | (txns.value[mop[at]].astype(np.int64) & 0xFFFFFFFF)
     )
     different = np.bincount((pairs >> 32).astype(np.int64), minlength=len(txns.keys))

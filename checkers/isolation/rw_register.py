@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def analyse(
     checker: Isolation, txns: Transactions, realtime: bool, options: Mapping[str, Any]
 ) -> Analysis:
-    """Elle's inference; the weak levels exactly; the strong ones by search where reads are silent."""
+    """Elle's inference; the weak levels exactly; the strong ones by search if need be."""
     registers = inference.read(txns, checker.initial, checker.unwritten)
     versions = inference.order_versions(
         registers, checker.sequential_keys, checker.linearizable_keys
@@ -32,10 +32,10 @@ def analyse(
     analysis = Analysis(findings, "elle's inference; exact cycle search")
     if "read-committed" not in ruled_out(findings):
         relations = weak_levels.of_registers(registers)
-        weak_levels.add(findings, relations)
-        undecided, method = strong_levels.decide(
-            findings, relations, registers.alive, realtime, options
-        )
+        decision = strong_levels.Decision(findings, relations, registers.alive, realtime, options)
+        if not decision.proved_at_once():
+            weak_levels.add(findings, relations)
+        undecided, method = decision.decide()
         analysis.undecided |= undecided
         analysis.algorithm += f"; {method}"
     if registers.assumed:

@@ -21,6 +21,7 @@ from .graph import (
     with_barriers,
 )
 from .levels import LEVELS, at_or_below, forbidden, implied_by
+from .sorting import distinct
 from .weak import Derived, Relations, graph_of
 
 _INT = np.int32
@@ -50,41 +51,60 @@ DIRECT = frozenset(
 """Levels that hold if no anomaly says otherwise, for they are decided exactly."""
 
 
-def decide(
-    findings: Findings, relations: Relations, alive: Any, realtime: bool,
-    options: Mapping[str, Any],
-) -> tuple[dict[str, str], str]:  # fmt: skip
-    """Adds what is refuted to the findings. Gives the undecided levels with why, and the method."""
-    undecided: dict[str, str] = {}
-    holding: set[str] = set()
-    method = "weak levels by their axioms"
-    order, _ = serial_order(
-        graph_of(relations, Derived(*(np.empty(0, _INT),) * 4), False), relations.txns, False
-    )
-    stop = _stopper(options)
-    for level, anomaly, kept, snapshot in TARGETS:
-        if not realtime and kept == witness.REAL_TIME:
-            undecided[level] = "the history has no real-time order"
-            continue
-        if _is_out(level, findings) or level in holding:
-            continue
-        if witness.exists(relations, alive, order, kept, snapshot):
-            holding |= at_or_below(level)
-            method += f"; {level} by an order found"
-            continue
-        outcome = search.decide(relations, alive, kept, snapshot, stop)
-        method += f"; {level} by search"
-        if outcome.holds:
-            holding |= at_or_below(level)
-        elif outcome.holds is None:
-            undecided[level] = outcome.why
-        else:
-            example = _example(relations, level, outcome)
-            findings.add(anomaly, [example], lambda found: found)
-    for level in LEVELS:
-        if level not in holding and level not in DIRECT and level not in undecided:
-            undecided[level] = "neither proved nor refuted: the order of versions is not known"
-    return undecided, method
+class Decision:
+    """The strong levels of one history of registers."""
+
+    def __init__(
+        self, findings: Findings, relations: Relations, alive: Any, realtime: bool,
+        options: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        self.findings, self.relations, self.alive = findings, relations, alive
+        self.realtime = realtime
+        self.stop = _stopper(options)
+        self.holding: set[str] = set()
+        self.method = "weak levels by their axioms"
+        nothing = Derived(*(np.empty(0, _INT),) * 4)
+        graph = graph_of(relations, nothing, sessions=False)
+        self.order, _ = serial_order(graph, relations.txns, realtime=False)
+
+    def proved_at_once(self) -> bool:
+        """Whether the strongest level that can hold is proved by an order; then all hold."""
+        level, _, kept, snapshot = TARGETS[0 if self.realtime else 1]
+        if _is_out(level, self.findings) or not self._witness(kept, snapshot):
+            return False
+        self.holding |= at_or_below(level)
+        self.method = f"{level} by an order found"
+        return True
+
+    def _witness(self, kept: int, snapshot: bool) -> bool:
+        return witness.exists(self.relations, self.alive, self.order, kept, snapshot)
+
+    def decide(self) -> tuple[dict[str, str], str]:
+        """Add what is refuted to the findings. The undecided levels with why, and the method."""
+        undecided: dict[str, str] = {}
+        for level, anomaly, kept, snapshot in TARGETS:
+            if not self.realtime and kept == witness.REAL_TIME:
+                undecided[level] = "the history has no real-time order"
+                continue
+            if _is_out(level, self.findings) or level in self.holding:
+                continue
+            if self._witness(kept, snapshot):
+                self.holding |= at_or_below(level)
+                self.method += f"; {level} by an order found"
+                continue
+            outcome = search.decide(self.relations, self.alive, kept, snapshot, self.stop)
+            self.method += f"; {level} by search"
+            if outcome.holds:
+                self.holding |= at_or_below(level)
+            elif outcome.holds is None:
+                undecided[level] = outcome.why
+            else:
+                example = _example(self.relations, level, outcome)
+                self.findings.add(anomaly, [example], lambda found: found)
+        for level in LEVELS:
+            if level not in self.holding and level not in DIRECT and level not in undecided:
+                undecided[level] = "neither proved nor refuted: the order of versions is not known"
+        return undecided, self.method
 
 
 def decide_snapshots(
@@ -117,7 +137,7 @@ def decide_snapshots(
         elif kept == witness.REAL_TIME:
             whole = with_barriers(whole, relations.txns)
         component = components(whole)[: len(relations.txns)]
-        touched = np.unique(component[one[component[one] >= 0]])
+        touched = distinct(component[one[component[one] >= 0]])
         members = np.isin(component, touched) & (component >= 0)
         if not members.any():
             continue

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...harness.history import FAIL, INFO, INVOKE, NEMESIS_PROCESS, OK, UNPAIRED
 
@@ -134,7 +134,7 @@ class _Columns:
         hashed = key if type(key) in (int, str) else (json.dumps(key, sort_keys=True),)
         if independent is not None:
             hashed = (json.dumps(independent, sort_keys=True), hashed)
-        code = self.keys.get(hashed)
+        code: Any = self.keys.get(hashed)
         if code is None:
             code = self.keys[hashed] = len(self.key_names)
             self.key_names.append(key if independent is None else [independent, key])
@@ -142,18 +142,18 @@ class _Columns:
 
     def add(self, steps: Any, committed: bool, independent: Any) -> None:
         """One transaction's micro-operations."""
-        keys, ops, values = self.keys, self.op, self.value
+        ops, values = self.op, self.value
         begins, lengths, codes = self.begin, self.length, self.codes
         for step in steps:
             if len(step) == 3:
                 name, key, value = step
             else:
-                (name, key), value = step, None
+                name, key = step
+                value = cast(Any, None)
             read = name == "r" or name in _READS
             if read and not committed:
                 continue
-            code = keys.get(key) if independent is None and type(key) is int else None
-            self.key.append(self.key_code(key, independent) if code is None else code)
+            self.key.append(self.key_code(key, independent))
             begins.append(len(self.elements))
             if not read:
                 if name not in self.verbs:

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..linearizability.kernel import Kernel
 from .graph import WR, WW, Graph, build, serial_order
+from .sorting import distinct
 from .transactions import Transactions
 
 _INT = np.int32
@@ -51,7 +52,7 @@ class Relations:
 
 @dataclass(frozen=True)
 class Derived:
-    """An edge ``seen → source`` because ``reader`` sees ``seen`` but read ``key`` from ``source``."""
+    """Edges ``seen → source``: ``reader`` sees ``seen`` but read ``key`` from ``source``."""
 
     seen: Any
     source: Any
@@ -69,7 +70,7 @@ def relations(
     reader, key, source, mop = reads
     order = np.lexsort((mop, reader))
     width = max(len(txns.keys), 1)
-    pairs = np.unique(writes[0].astype(np.int64) * width + writes[1])
+    pairs = distinct(writes[0].astype(np.int64) * width + writes[1])
     start = np.searchsorted(pairs // width, np.arange(len(txns) + 1)).astype(_INT)
     return Relations(
         txns, reader[order], key[order], source[order], mop[order], start,
@@ -86,10 +87,10 @@ def graph_of(relations: Relations, derived: Derived, sessions: bool) -> Graph:
         source = np.concatenate((source, txns.previous[later]))
         target = np.concatenate((target, later))
     count = len(txns)
-    begins = np.unique(relations.reader[relations.source < 0])
+    begins = distinct(relations.reader[relations.source < 0])
     first = np.where(derived.source < 0, count, derived.source)
     # The initial version is a transaction before all others.
-    firsts = np.unique(derived.seen[derived.source < 0])
+    firsts = distinct(derived.seen[derived.source < 0])
     return build(
         count + 1,
         np.concatenate((source, np.full(len(begins) + len(firsts), count), derived.seen)),
@@ -178,18 +179,21 @@ _atomic = Kernel(_atomic_plain)
 # -- causal -------------------------------------------------------------------------------
 
 
-def causal(relations: Relations, transitive: bool = True) -> tuple[Graph, Derived]:
+def causal(
+    relations: Relations, transitive: bool = True, members: Any = None
+) -> tuple[Graph, Derived]:
     """The commit order of causal consistency: acyclic exactly if the history is causal.
 
     Who read whom and the sessions must be acyclic together (else it is not, by G1c). If not
     ``transitive``, of PRAM: a transaction sees what its session has read from, and what the
     sessions of those did before, but not what those had read (Burckhardt: "Principles of eventual
-    consistency", 2014, section 5.2: so, vis;so and so;vis are part of vis).
+    consistency", 2014, section 5.2: so, vis;so and so;vis are part of vis). ``members`` (bool per
+    transaction): those that can have been seen by a reader that should have read from them.
     """
     txns = relations.txns
     empty = np.empty(0, _INT)
     derived = Derived(empty, empty, empty, empty)
-    sessions = _Sessions(relations, transitive)
+    sessions = _Sessions(relations, transitive, members)
     while True:
         graph = graph_of(relations, derived, sessions=True)
         order, complete = serial_order(graph, txns, realtime=False)
@@ -207,18 +211,21 @@ def causal(relations: Relations, transitive: bool = True) -> tuple[Graph, Derive
 class _Sessions:
     """Vector clocks over sessions, a block of sessions at a time if memory is short."""
 
-    def __init__(self, relations: Relations, transitive: bool) -> None:
+    def __init__(self, relations: Relations, transitive: bool, members: Any) -> None:
         txns = relations.txns
         self.transitive = transitive
         count = len(txns)
         self.relations = relations
-        ids, self.session = np.unique(txns.process, return_inverse=True)
-        self.session = self.session.astype(_INT)
-        self.sessions = len(ids)
-        by_session = np.argsort(self.session, kind="stable")
-        starts = np.searchsorted(self.session[by_session], np.arange(self.sessions + 1))
+        every, session = np.unique(txns.process, return_inverse=True)
+        by_session = np.argsort(session, kind="stable")
+        starts = np.searchsorted(session[by_session], np.arange(len(every) + 1))
         self.number = np.empty(count, _INT)
-        self.number[by_session] = np.arange(count) - starts[self.session[by_session]] + 1
+        self.number[by_session] = np.arange(count) - starts[session[by_session]] + 1
+        # Only the sessions that matter have a clock.
+        kept = distinct(session if members is None else session[members])
+        number = np.full(len(every), -1, _INT)
+        number[kept] = np.arange(len(kept), dtype=_INT)
+        self.session, self.sessions = number[session], len(kept)
         graph = graph_of(relations, Derived(*(np.empty(0, _INT) for _ in range(4))), sessions=True)
         self.order = serial_order(graph, txns, realtime=False)[0]
         self.order = self.order[self.order < count]
@@ -247,22 +254,12 @@ class _Sessions:
                     self.order, relations.txns.previous, self.bounds, relations.source,
                     self.session, self.number, low, high, self.transitive,
                 )  # fmt: skip
-            rows.append(
-                _between.for_size(len(relations.reader))(
-                    relations.reader,
-                    relations.key,
-                    relations.source,
-                    start,
-                    writer,
-                    place,
-                    self.session,
-                    self.number,
-                    self.clock,
-                    low,
-                    high,
-                )  # fmt: skip
-            )
-        return np.concatenate(rows)
+            found = _between.for_size(len(relations.reader))(
+                relations.reader, relations.key, relations.source, start, writer, place,
+                self.session, self.number, self.clock, low, high,
+            )  # fmt: skip
+            rows.append(found)
+        return np.concatenate(rows) if rows else np.empty((0, 4), _INT)
 
 
 def _clocks_plain(

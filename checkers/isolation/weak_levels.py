@@ -58,8 +58,11 @@ def of_registers(registers: Registers) -> weak.Relations:
     return weak.relations(registers.txns, reads, (writes.txn, writes.key), base)
 
 
-def add(findings: Findings, relations: weak.Relations) -> None:
-    """Look for violations of each weak level, unless what was found rules it out already."""
+def add(findings: Findings, relations: weak.Relations, members: Any = None) -> None:
+    """Look for violations of each weak level, unless what was found rules it out already.
+
+    ``members``: as for ``weak.causal``.
+    """
     out = ruled_out(findings)
     if "read-committed" in out:
         return
@@ -76,18 +79,22 @@ def add(findings: Findings, relations: weak.Relations) -> None:
             derived = weak.atomic(relations, monotonic, sessions and not monotonic)
             graph = weak.graph_of(relations, derived, sessions)
             _add(findings, f"{name}-process" if sessions else name, relations, graph, derived)
-    for level, name in (("pram", "pram-violation"), ("causal", "causal-violation")):
+    for level, name in (("causal", "causal-violation"), ("pram", "pram-violation")):
         if level not in ruled_out(findings):
-            _add(findings, name, relations, *weak.causal(relations, level == "causal"))
+            commit_order = weak.causal(relations, level == "causal", members)
+            if not _add(findings, name, relations, *commit_order):
+                return  # who is causal is PRAM
 
 
 def _add(
     findings: Findings, name: str, relations: weak.Relations, graph: Graph, derived: weak.Derived
-) -> None:
+) -> bool:
+    """Whether there is a violation."""
     if serial_order(graph, relations.txns, realtime=False)[1]:
-        return
+        return False
     cycles = sorted(smallest_of_any_kind(graph), key=lambda cycle: len(cycle[0]))
     findings.add(name, cycles, lambda cycle: _example(relations, derived, *cycle))
+    return True
 
 
 def _example(

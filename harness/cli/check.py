@@ -24,6 +24,9 @@ UNSAID: Any = object()
 """Of ``--initial``, where ``null`` means something."""
 
 
+TRANSACTION_FLAGS = ("level", "anomalies", "linearizable_keys", "sequential_keys", "wfr_keys")
+
+
 @dataclass(frozen=True)
 class Judged:
     """One file's result; ``error`` instead of a verdict if it could not be read."""
@@ -80,6 +83,17 @@ JSON: one object a file, in an array when there are several."""
     type=click.IntRange(min=1),
     help="Megabytes for each file; then it is unknown.",
 )
+@click.option(
+    "--level",
+    metavar="NAME",
+    help="For transactions: the isolation level to judge by (default strict-serializable).",
+)
+@click.option("--anomalies", metavar="NAMES", help="For transactions: only these, such as G0,G1c.")
+@click.option(
+    "--linearizable-keys", is_flag=True, help="For rw-register: each key is linearizable."
+)
+@click.option("--sequential-keys", is_flag=True, help="For rw-register: each key is sequential.")
+@click.option("--wfr-keys", is_flag=True, help="For rw-register: writes follow reads.")
 @click.option("--first", is_flag=True, help="Stop at the first object that fails.")
 @click.option(
     "--set",
@@ -133,6 +147,8 @@ def _judge(file: str, flags: dict[str, Any]) -> Judged:
             click.echo(f"duress: {error}", err=True)
         return Judged(file, None, None, 0.0, str(error))
     options: dict[str, Any] = {"time_limit_s": flags["time_limit_s"]}
+    if loaded.metadata.get("realtime") is False:
+        options["realtime"] = False
     if flags["memory_limit_mb"]:
         options["memory_limit_bytes"] = flags["memory_limit_mb"] << 20
     began = time.perf_counter()
@@ -164,8 +180,9 @@ def _wishes(flags: dict[str, Any]) -> dict[str, Any]:
         wishes["initial"] = flags["initial"]
     if flags["failed_cas"] is not None:
         wishes["failed_cas"] = flags["failed_cas"]
-    if flags["first"]:
-        wishes["first"] = True
+    for name in (*TRANSACTION_FLAGS, "first"):
+        if flags[name]:
+            wishes[name] = flags[name]
     for pair in flags["settings"]:
         name, equals, value = pair.partition("=")
         if not equals:

@@ -101,3 +101,72 @@ def _distinct_times(txns: list[Txn]) -> list[Txn]:
     return [
         Txn(t.process, rank[i, 1], rank.get((i, 0)), t.kind, t.steps) for i, t in enumerate(txns)
     ]
+
+
+def simulated(
+    chance: random.Random, model: str, count: int, *, snapshot: bool, stale: bool = False
+) -> History:
+    """What 5 clients see of a store that is strictly serializable, or snapshot isolated.
+
+    Each transaction takes effect at one instant between its ends (with ``snapshot``: it reads at
+    one, and commits at a later one if nobody has since written what it writes, else it fails).
+    ``stale``: one read misses the last write, which was over before it began.
+    """
+    lists = model == "list-append"
+    state: dict[str, Any] = {}
+    before: dict[str, tuple[Any, int]] = {}
+    changed: dict[str, int] = {}
+    running: dict[int, dict[str, Any]] = {}
+    numbers, fresh, clock, begun = list(range(5)), 5, 0, 0
+    values = iter(range(1, 10 * count))
+    txns: list[Txn] = []
+    while begun < count or running:
+        slot = chance.randrange(5)
+        clock += 1
+        if slot not in running:
+            if begun < count:
+                steps = [
+                    (chance.choice("rw"), chance.choice("abcdef"), None)
+                    for _ in range(chance.randint(1, 4))
+                ]
+                running[slot] = {"steps": steps, "invoked": clock, "phase": "open"}
+                begun += 1
+            continue
+        txn = running[slot]
+        if txn["phase"] == "open":
+            txn["snapshot"], txn["read_at"], txn["phase"] = dict(state), clock, "read"
+            if snapshot:
+                continue
+        if txn["phase"] == "read":
+            view, steps = dict(txn["snapshot"]), []
+            own = {key for verb, key, _ in txn["steps"] if verb == "w"}
+            for verb, key, _ in txn["steps"]:
+                if verb == "w":
+                    value = next(values)
+                    view[key] = [*view.get(key, []), value] if lists else value
+                    steps.append((verb, key, value))
+                    continue
+                answer = view.get(key)
+                old = before.get(key)
+                late = stale and begun > count // 2 and key not in own
+                if late and old and old[1] < txn["invoked"]:
+                    answer, stale = old[0], False
+                steps.append((verb, key, answer))
+            lost = any(changed.get(key, 0) > txn["read_at"] for key in own)
+            dice = chance.random()
+            kind = "fail" if lost or dice < 0.05 else "info" if dice < 0.07 else "ok"
+            if kind == "ok" or (kind == "info" and chance.random() < 0.5):
+                for key in own:
+                    before[key], changed[key] = (state.get(key), 1 << 40), clock
+                    state[key] = view[key]
+            txn.update(steps=steps, kind=kind, phase="done", own=own)
+            continue
+        running.pop(slot)
+        for key in txn["own"] if txn["kind"] == "ok" else ():
+            if key in before and before[key][1] == 1 << 40:
+                before[key] = (before[key][0], clock)
+        ended = None if txn["kind"] == "info" else clock
+        txns.append(Txn(numbers[slot], txn["invoked"], ended, txn["kind"], tuple(txn["steps"])))
+        if ended is None:
+            numbers[slot], fresh = fresh, fresh + 1
+    return history_of(txns, model)[0]
