@@ -62,7 +62,11 @@ class FaultControl:
 
     async def _inject(self, wish: Mapping[str, Any]) -> Any:
         nemesis = self._nemeses[wish["kind"]]
-        fault = await nemesis.plan(wish, self._next_id)
+        if isinstance(wish.get("targets"), list):  # decided already: from a schedule
+            parameters = dict(wish.get("parameters", {}))
+            fault = Fault(self._next_id, wish["kind"], wish["targets"], parameters)
+        else:
+            fault = await nemesis.plan(wish, self._next_id)
         if fault is None:
             return {"kind": wish["kind"], "skipped": "not possible now"}
         self._next_id += 1

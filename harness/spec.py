@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from .errors import UserError
+from .planned_fault import PlannedFault
 
 
 class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +20,7 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``interval_s``      mean time between the nemesis's actions.
     ``options``         ``--set`` pairs, for system, workload, nemeses and cluster alike.
     ``check_time_s``    budget of each checker.
+    ``schedule``        the faults and their times; ``None``: the nemeses decide.
     """
 
     system: str
@@ -36,6 +38,7 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     interval_s: float = 3.0
     options: dict[str, Any] = {}
     check_time_s: float = 60.0
+    schedule: list[PlannedFault] | None = None
 
 
 def validate(spec: TrialSpec) -> TrialSpec:

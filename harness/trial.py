@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from .. import __version__
-from . import registry, vacuity
+from . import registry, schedule, vacuity
 from .cluster import Cluster, Node
 from .errors import DuressError, InfrastructureError, UserError
 from .events import (
@@ -29,7 +29,9 @@ from .events import (
 from .fault import Scene
 from .fault_control import FaultControl
 from .formats.jsonl import HistoryWriter
-from .generator import any_, clients, nemesis, stagger, time_limit
+from .generator import any_, clients, nemesis, shortest_any, stagger, time_limit
+from .generator.idle import Idle
+from .generator.steady import steady
 from .history import History
 from .interpreter import Interpreter
 from .operation import Operation
@@ -112,6 +114,7 @@ class Trial:
         self._now: Callable[[], int] = lambda: 0
         self._control: FaultControl | None = None
         self._problems: list[str] = []
+        self._ledger: list[FaultChanged] = []
         self._phases: list[dict[str, Any]] = []
         self._info: dict[str, Any] = {
             "duress": __version__,
@@ -190,7 +193,10 @@ class Trial:
         nemeses = {}
         for name in self.spec.nemeses:
             nemeses[name] = registry.load("nemeses", name)(scene)
-        self._nemesis_generators = [each.generator() for each in nemeses.values()]
+        if self.spec.schedule is None:
+            self._nemesis_generators = [each.generator() for each in nemeses.values()]
+        else:
+            self._nemesis_generators = [schedule.Scheduled(self.spec.schedule)]
         control = self._control = FaultControl(nemeses, self._record_fault, lambda: self._now())
         interpreter = Interpreter(
             nodes=self.spec.nodes,
@@ -218,10 +224,12 @@ class Trial:
         if self.spec.rate:
             operations = stagger(1 / self.spec.rate, operations)
         limit_s = self.spec.time_limit_s
-        generator = clients(operations)
+        generator = time_limit(limit_s, clients(steady(f"{self.spec.seed}/operations", operations)))
         if self._nemesis_generators:
-            generator = any_(generator, nemesis(any_(*self._nemesis_generators)))
-        await interpreter.run(time_limit(limit_s, generator))
+            # The clients' end is the end, not a fault that would come after it.
+            faults = any_(*self._nemesis_generators, Idle())
+            generator = shortest_any(generator, nemesis(faults))
+        await interpreter.run(generator)
 
     async def settle(self, system: System) -> None:
         """Heal everything, see that the system serves again, and give it quiet time."""
@@ -265,6 +273,8 @@ class Trial:
             outcome = "interrupted" if interrupted else "error"
         self._info.update(outcome=outcome, error=error, phases=self._phases)
         self.folder.write_json("verdict.json", verdict)
+        faults = schedule.of_ledger(self._ledger)
+        self.folder.write_json(schedule.FILE, schedule.Schedule(faults))
         self.folder.write_json("trial.json", self._info)
         self._publish(VerdictReached(verdict))
         self._publish(TrialEnded(outcome, str(self.folder.path), self._loop.time() - self._began))
@@ -291,6 +301,7 @@ class Trial:
         if change.seen:
             line["seen"] = change.seen
         self._faults_file.write(_encode(line) + b"\n")
+        self._ledger.append(change)
         self._publish(change)
 
     def _publish(self, event: Event) -> None:

@@ -23,6 +23,10 @@ class KillNemesis(ProcessFault):
         "kill-targets": "comma-separated choices (default: all but some)",
         "kill-lasts": "mean seconds until the restart (default: a third of the interval)",
     }
+    strategies: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "uniform": {"kill-targets": "one,minority,majority,some,all"},
+        "aimed": {"kill-targets": "primaries,primaries,followers,followers,one,majority"},
+    }
 
     async def inject(self, fault: Fault) -> dict[str, Any]:
         """Kill, and see that nothing runs any more."""

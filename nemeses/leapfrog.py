@@ -10,10 +10,10 @@ a right one is merely unavailable.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
-from ..harness.cluster import Link, Network
+from ..harness.cluster import Link
 from ..harness.system import HasPrimary
 
 POLL_S = 0.002
@@ -40,10 +40,14 @@ class Leapfrog:
     """Strikes again and again; knows whom it struck last."""
 
     def __init__(
-        self, nodes: Sequence[str], network: Network, system: HasPrimary, random: Random
+        self,
+        nodes: Sequence[str],
+        cut: Callable[[frozenset[Link]], Awaitable[None]],
+        system: HasPrimary,
+        random: Random,
     ) -> None:
         self._nodes = nodes
-        self._network = network
+        self._cut = cut
         self._system = system
         self._random = random
         self._began = asyncio.get_running_loop().time()
@@ -56,7 +60,7 @@ class Leapfrog:
             primary = await self._next_primary()
             if len(self.strikes) + 1 == STRIKES:
                 await asyncio.sleep(self._random.uniform(*LATE_S))
-            await self._network.cut(self.aim(primary))
+            await self._cut(self.aim(primary))
 
     def aim(self, primary: str) -> frozenset[Link]:
         """The cut that strikes a primary.

@@ -104,7 +104,7 @@ class PartitionNemesis:
     """Cuts links between nodes, atomically, and probes that exactly those are cut."""
 
     name: ClassVar[str] = "partition"
-    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
+    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "sim")
     options: ClassVar[Mapping[str, str]] = {
         "partition-shapes": "comma-separated shapes (default: all that the system allows); "
         + ", ".join(SHAPES),
@@ -112,11 +112,21 @@ class PartitionNemesis:
         "flap-period": "seconds of one cut and heal of a flapping partition (default 0.2)",
     }
 
+    strategies: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "uniform": {"partition-shapes": ",".join([*RANDOM_SHAPES, "flapping"])},
+        "aimed": {
+            "partition-shapes": "primary,primary,primary-pair,primary-pair,new-primary,"
+            "new-primary,leapfrog,leapfrog,one,one-way"
+        },
+    }
+
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._nodes = sorted(scene.cluster.nodes)
         self._moving: asyncio.Task[None] | None = None
         self._leapfrog: Leapfrog | None = None
+        self._moves: list[dict[str, Any]] = []
+        self._began = 0.0
         shapes = scene.options.get("partition-shapes")
         self._shapes = [s.strip() for s in str(shapes).split(",")] if shapes else self._default()
         for shape in self._shapes:
@@ -167,9 +177,7 @@ class PartitionNemesis:
             return frozenset()
         primary = random.choice(sorted(primaries))
         if shape == "leapfrog":
-            self._leapfrog = Leapfrog(
-                self._nodes, self._scene.cluster.network, self._scene.system, random
-            )
+            self._leapfrog = Leapfrog(self._nodes, self._move, self._scene.system, random)
             return self._leapfrog.aim(primary)
         alone = [primary]
         if shape == "primary-pair":
@@ -190,10 +198,14 @@ class PartitionNemesis:
         """Cut, and see that exactly these links are dead."""
         cut = cut_of(fault)
         await self._set(cut)
+        self._moves, self._began = [], asyncio.get_running_loop().time()
+        moves = fault.parameters.get("moves")
         period_s = fault.parameters.get("period_s")
-        if period_s:
+        if moves is not None:
+            self._moving = asyncio.ensure_future(self._follow(moves))
+        elif period_s:
             self._moving = asyncio.ensure_future(self._flap(cut, period_s))
-        elif fault.parameters["shape"] == "leapfrog" and self._leapfrog is not None:
+        elif self._leapfrog is not None:
             self._moving = asyncio.ensure_future(self._leapfrog.run())
         return {"dead": len(cut)}
 
@@ -206,7 +218,12 @@ class PartitionNemesis:
         strikes = self._leapfrog.strikes if self._leapfrog else []
         self._leapfrog = None
         await self._set(frozenset())
-        return {"dead": 0, **({"strikes": strikes} if strikes else {})}
+        seen: dict[str, Any] = {"dead": 0}
+        if strikes:
+            seen["strikes"] = strikes
+        if self._moves:
+            seen["moves"] = self._moves
+        return seen
 
     async def _set(self, cut: Cut) -> None:
         network = self._scene.cluster.network
@@ -219,17 +236,34 @@ class PartitionNemesis:
             )
 
     async def _flap(self, cut: Cut, period_s: float) -> None:
-        network = self._scene.cluster.network
         while True:
             await asyncio.sleep(period_s / 2)
-            await network.cut(frozenset())
+            await self._move(frozenset())
             await asyncio.sleep(period_s / 2)
-            await network.cut(cut)
+            await self._move(cut)
+
+    async def _follow(self, moves: Sequence[Mapping[str, Any]]) -> None:
+        loop = asyncio.get_running_loop()
+        for move in moves:
+            await asyncio.sleep(max(0.0, self._began + move["after_s"] - loop.time()))
+            await self._move(_links(move["cut"]))
+
+    async def _move(self, cut: Cut) -> None:
+        """Change a cut while it lasts, and remember it for the schedule."""
+        after_s = asyncio.get_running_loop().time() - self._began
+        await self._scene.cluster.network.cut(cut)
+        self._moves.append({"after_s": round(after_s, 6), "cut": sorted(map(list, cut))})
 
 
 def cut_of(fault: Fault) -> Cut:
     """The links of a partition fault, back from plain data."""
-    return frozenset((a, b) for a, b in fault.parameters["cut"])
+    if "cut" not in fault.parameters:
+        raise UserError("partition: a planned one needs its cut in the parameters, got none")
+    return _links(fault.parameters["cut"])
+
+
+def _links(pairs: Sequence[Sequence[str]]) -> Cut:
+    return frozenset((a, b) for a, b in pairs)
 
 
 def _names(links: Cut) -> str:

@@ -21,6 +21,10 @@ class PauseNemesis(ProcessFault):
         "pause-targets": "comma-separated choices (default one,minority,primaries,all)",
         "pause-lasts": "mean seconds until it is resumed (default: half the interval)",
     }
+    strategies: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "uniform": {"pause-targets": "one,minority,majority,some,all"},
+        "aimed": {"pause-targets": "primaries,primaries,primaries,followers,one"},
+    }
 
     async def inject(self, fault: Fault) -> dict[str, Any]:
         """Stop, and see that what lives is stopped (a killed node has nothing to stop)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +19,7 @@ import numpy as np
 from .calls import ALL, CRASHED, DIFFERS, HAS, LACKS, READ, TAKE, Calls
 from .decision import Decision
 from .encoding import OTHER
-from .preparation import Problem
+from .preparation import Problem, Problems
 from .search import Budget, Search, Stepper
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ BEAM = 64
 
 SMALL, LARGE = 48, 1_500
 """Calls from which arrays pay: once numba is there anyway, or to load it for them."""
+
+APPENDED = 100
+"""The same for maps with append: more are open to choice there."""
 
 ROW_BYTES = 16 * 6 * 200
 """Memory for one configuration of the frontier over arrays, with the lists it passes through."""
@@ -67,8 +70,7 @@ TAKES_UNKNOWN = frozenset({"queue", "stack", "priority-queue"})
 """Families where an unfinished ``TAKE`` may yet give anything."""
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """What was found out about one object.
 
     ``position``: index in the history of the completion at which it failed (or stopped).
@@ -102,39 +104,32 @@ def decide(
     problems: Sequence[Problem], algorithm: str, budget: Budget, first: bool = False
 ) -> Iterator[Judged]:
     """Decide the problems in order; ``first`` stops after one that fails."""
-    together: Iterator[Judged | None] = iter(())
-    if algorithm == "auto" and _batchable(problems):
-        together = _together(problems)
-    for problem in problems:
-        judged = next(together, None) or decide_one(problem, algorithm, budget)
+    together: Sequence[Any] = ()
+    explored = 0
+    if algorithm == "auto" and isinstance(problems, Problems) and _batchable(problems):
+        from .registers_batch import explained
+
+        together, explored = explained(problems.calls, problems.starts, lambda: budget.exhausted(0))
+    for at, problem in enumerate(problems):
+        if together and together[at] is not None:
+            name = "frontier search, all keys at once"
+            judged = Judged(problem, True, name, together[at], explored=explored)
+            explored = 0
+        else:
+            judged = decide_one(problem, algorithm, budget)
         yield judged
         if first and judged.valid is False:
             return
 
 
-def _batchable(problems: Sequence[Problem]) -> bool:
+def _batchable(problems: Problems) -> bool:
     """Many small registers, together worth the compiled search."""
-    if len(problems) < 8 or getattr(problems[0].model, "family", None) not in ("register", "map"):
+    if len(problems) < 8 or getattr(problems.model, "family", None) not in ("register", "map"):
         return False
-    sizes = [len(problem) for problem in problems]
-    total = sum(sizes)
-    if max(sizes) > LARGE or total < (WHOLE if "numba" in sys.modules else LARGE):
+    sizes, total = np.diff(problems.starts), len(problems.calls)
+    if sizes.max() > LARGE or total < (WHOLE if "numba" in sys.modules else LARGE):
         return False
-    return not any((problem.calls.f == OTHER).any() for problem in problems[:1])
-
-
-def _together(problems: Sequence[Problem]) -> Iterator[Judged | None]:
-    """Those that one pass over all explains; ``None`` where a closer look is needed."""
-    from . import registers_batch
-
-    witnesses, explored = registers_batch.explained([each.calls for each in problems])
-    for problem, witness in zip(problems, witnesses, strict=True):
-        if witness is None:
-            yield None
-        else:
-            name = "frontier search, all keys at once"
-            yield Judged(problem, True, name, witness, explored=explored)
-            explored = 0
+    return not (problems.calls.f == OTHER).any()
 
 
 def decide_one(problem: Problem, algorithm: str, budget: Budget) -> Judged:
@@ -163,15 +158,25 @@ def search(problem: Problem, budget: Budget) -> Judged:
     worth = size >= LARGE or (size >= SMALL and "numba" in sys.modules)
     if worth and family in ("register", "map") and not (problem.calls.f == OTHER).any():
         return _search_register(problem, budget)
+    if family == "map" and (size >= APPENDED or (size >= SMALL and "numba" in sys.modules)):
+        from .appends import encoded
+
+        made = encoded(problem)
+        if made is not None:
+            return _search_register(problem, budget, *made)
     return search_any(problem, budget)
 
 
-def _search_register(problem: Problem, budget: Budget) -> Judged:
+def _search_register(
+    problem: Problem, budget: Budget, calls: Calls | None = None, after: Any = None
+) -> Judged:
     from . import registers
 
     memory = budget.memory_limit_bytes or 1 << 31
     rows = max(1024, min(1 << 20, memory // ROW_BYTES))
-    found = registers.decide(problem.calls, rows, lambda: budget.exhausted(0))
+    found = registers.decide(
+        problem.calls if calls is None else calls, rows, lambda: budget.exhausted(0), after
+    )
     return Judged(
         problem, found.valid, found.algorithm, found.witness, found.certificate,
         found.position, found.note, found.frontier, found.explored,

@@ -40,10 +40,11 @@ class Calls:
 
 # Function codes (`Calls.f`), by family of models.
 
-READ, WRITE, CAS, DIFFERS = 0, 1, 2, 3
+READ, WRITE, CAS, DIFFERS, APPEND = 0, 1, 2, 3, 4
 """Registers: read of ``a``; write of ``a``; cas from ``a`` to ``b`` that succeeded; an
 observation that the value is not ``a`` (a failed cas under ``failed_cas="observe"``). An
-unknown read is left out before this point, a crashed one too."""
+unknown read is left out before this point, a crashed one too. An append of text ``a`` stands
+only in what ``appends.py`` makes."""
 
 INSERT, TAKE, HAS, LACKS, ALL = 0, 1, 2, 3, 4
 """Containers: enqueue / push / insert / add of ``a``; dequeue / pop / remove-min that gave

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...harness.errors import UserError
@@ -56,7 +56,7 @@ def judge(settings: Linearizable, history: History, options: Mapping[str, Any]) 
 
 
 def _verdict(
-    settings: Linearizable, problems: list[Problem], budget: Budget, first: bool
+    settings: Linearizable, problems: Sequence[Problem], budget: Budget, first: bool
 ) -> Verdict:
     anomalies: list[Anomaly] = []
     judged: list[Judged] = []

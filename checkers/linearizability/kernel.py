@@ -24,27 +24,32 @@ class Kernel:
 
     ``counted``: whether arrays are reference-counted; without, it is quicker (every call of a
     helper costs two atomic steps an array otherwise) and cannot allocate. It lets other threads
-    run.
+    run. ``loading``: calls from which it pays to import numba for it.
 
     >>> solve = Kernel(_solve, _scan)
     >>> solve.for_size(len(calls))(array, 3)
     """
 
-    __slots__ = ("_compiled", "counted", "function", "helpers")
+    __slots__ = ("_compiled", "counted", "function", "helpers", "loading")
 
     def __init__(
-        self, function: Callable[..., Any], *helpers: Callable[..., Any], counted: bool = True
+        self,
+        function: Callable[..., Any],
+        *helpers: Callable[..., Any],
+        counted: bool = True,
+        loading: int = WORTH_LOADING,
     ) -> None:
         self.function = function
         self.helpers = helpers
         self.counted = counted
+        self.loading = loading
         self._compiled: Callable[..., Any] | None = None
 
     def for_size(self, calls: int) -> Callable[..., Any]:
         """What to run for so many calls: the plain function or the compiled one."""
         if calls < WORTH_CALLING:
             return self.function
-        if self._compiled is None and calls < WORTH_LOADING and "numba" not in sys.modules:
+        if self._compiled is None and calls < self.loading and "numba" not in sys.modules:
             return self.function
         return self.compiled()
 
@@ -58,5 +63,7 @@ class Kernel:
                 if helper not in _inlined:
                     _inlined.add(helper)
                     register_jitable(_nrt=self.counted)(helper)
-            self._compiled = numba.njit(cache=True, nogil=True, _nrt=self.counted)(self.function)
+            options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": self.counted}
+            self._compiled = numba.njit(**options)(self.function)
+        assert self._compiled is not None
         return self._compiled

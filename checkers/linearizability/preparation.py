@@ -20,8 +20,7 @@ from .encoding import encode
 from .values import freeze
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 
 class StrangeHistory(ValueError):
@@ -81,9 +80,45 @@ class Problem:
         return numbers, operations
 
 
+class Problems(Sequence[Problem]):
+    """The problems of a history, made when asked for.
+
+    ``calls`` holds those of all, problem ``k`` from ``starts[k]`` on; ``names`` their keys
+    and parts.
+    """
+
+    def __init__(
+        self, model: Any, history: History, calls: Calls, starts: Any, names: Any, values: Any
+    ) -> None:
+        self.model, self.history, self.calls = model, history, calls
+        self.starts, self.names, self.values = starts, names, values
+        self._first = starts.tolist()
+
+    def __len__(self) -> int:
+        return len(self._first) - 1
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        if not -len(self) <= at < len(self):
+            raise IndexError(at)
+        at %= len(self)
+        low, high, every = self._first[at], self._first[at + 1], self.calls
+        calls = Calls(
+            every.invoked[low:high],
+            every.returned[low:high],
+            every.f[low:high],
+            every.a[low:high],
+            every.b[low:high],
+            every.initial,
+        )
+        key, part = self.names[at]
+        return Problem(self.model, self.history, key, part, calls, self.values)
+
+
 def prepare(
     history: History, model: Any, failed_cas: str = "drop", none_reads: str = "auto"
-) -> list[Problem]:
+) -> Sequence[Problem]:
     """Split a history into the problems that can be decided one by one.
 
     ``none_reads``: whether a read that answered ``None`` saw the ``"value"`` ``None`` or is
@@ -99,35 +134,41 @@ def prepare(
     rows, returned = _without_unknown_reads(columns, model, rows, returned, none_reads)
     fs = [columns.fs[code] for code in range(len(columns.fs))]
     _known_functions(model, columns, rows, fs)
-    keys = columns.key[rows]
-    groups: list[tuple[Any, Any, NDArray[np.int64]]] = []
     if len(rows) == 0:
         return []
-    if int(keys.min()) == int(keys.max()):
-        groups.append((columns.keys[int(keys[0])], None, np.arange(len(rows))))
-    else:
-        order = np.argsort(keys, kind="stable")
-        cuts = np.flatnonzero(np.diff(keys[order])) + 1
-        groups.extend(
-            (columns.keys[int(keys[some[0]])], None, some) for some in np.split(order, cuts)
-        )
-    parted = hasattr(model, "part") and bool((keys == 0).any())
+    order, starts, names = _grouped(columns, rows)
+    parted = hasattr(model, "part") and any(key is None for key, _ in names)
     if parted:
-        groups = _parted(groups, model, history, rows, returned)
+        order, starts, names = _parted(order, starts, names, model, history, rows, returned)
     seen = _effective(columns, model, rows, returned)
     arrays, values = encode(model, columns, rows, seen, returned, parted)
-    problems = []
-    for key, part, at in groups:
+    calls = Calls(rows.astype(np.int64), returned, arrays.f, arrays.a, arrays.b, arrays.initial)
+    if order is not None:
         calls = Calls(
-            invoked=rows[at].astype(np.int64),
-            returned=returned[at],
-            f=arrays.f[at],
-            a=arrays.a[at],
-            b=arrays.b[at],
-            initial=arrays.initial,
+            calls.invoked[order],
+            calls.returned[order],
+            calls.f[order],
+            calls.a[order],
+            calls.b[order],
+            calls.initial,
         )
-        problems.append(Problem(model, history, key, part, calls, values))
-    return problems
+    return Problems(model, history, calls, starts, names, values)
+
+
+def _grouped(columns: Columns, rows: Any) -> tuple[Any, Any, list[tuple[Any, Any]]]:
+    """An order (``None``: as it is) that brings the calls on each key together."""
+    import numpy as np
+
+    keys = columns.key[rows]
+    if int(keys.min()) == int(keys.max()):
+        return None, np.array([0, len(rows)]), [(columns.keys[int(keys[0])], None)]
+    if len(columns.keys) < 1 << 16:
+        keys = keys.astype(np.uint16)  # then NumPy sorts by radix
+    order = np.argsort(keys, kind="stable")
+    counts = np.bincount(keys, minlength=len(columns.keys))
+    used = np.flatnonzero(counts)
+    starts = np.concatenate(([0], np.cumsum(counts[used])))
+    return order, starts, [(columns.keys[code], None) for code in used.tolist()]
 
 
 def _selected(columns: Columns, model: Any, failed_cas: str) -> tuple[Any, Any]:
@@ -228,18 +269,27 @@ def _seen(model: Any, history: History, invoked: int, returned: int, parted: boo
     return model.part(operation)[1] if parted else operation
 
 
-def _parted(groups: list[Any], model: Any, history: History, rows: Any, returned: Any) -> list[Any]:
+def _parted(
+    order: Any, starts: Any, names: list[Any], model: Any, history: History, rows: Any,
+    returned: Any,
+) -> tuple[Any, Any, list[tuple[Any, Any]]]:  # fmt: skip
     """Split groups whose operations carry the part in their value; keyed ones stay whole."""
     import numpy as np
 
-    result = []
-    for key, _, at in groups:
+    every = np.arange(len(rows)) if order is None else order
+    found: list[tuple[Any, Any]] = []
+    groups: list[Any] = []
+    for at, (key, part) in enumerate(names):
+        some = every[starts[at] : starts[at + 1]]
         if key is not None:
-            result.append((key, None, at))
+            found.append((key, part))
+            groups.append(some)
             continue
         parts: dict[Any, list[int]] = {}
-        for each in at.tolist():
+        for each in some.tolist():
             operation = _seen(model, history, int(rows[each]), int(returned[each]), False)
             parts.setdefault(model.part(operation)[0], []).append(each)
-        result.extend((None, part, np.array(some)) for part, some in parts.items())
-    return result
+        found.extend((None, part) for part in parts)
+        groups.extend(parts.values())
+    sizes = [0, *(len(group) for group in groups)]
+    return np.concatenate(groups), np.cumsum(sizes), found

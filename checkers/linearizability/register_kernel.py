@@ -63,6 +63,7 @@ from .register_steps import (
     NWRITES,
     PHASE,
     SIZE,
+    WANTED,
     _close,
     _crash,
     _divide,
@@ -83,7 +84,7 @@ AT, PLACED, STUCK = 0, 1, 2
 
 
 def _search(
-    event, first, last, call, kind, kind_calls, beam, enough, cap, nw, nu, bits, limit,
+    event, first, last, call, kind, kind_calls, after, beam, enough, cap, nw, nu, bits, limit,
     pool, head, chain, sets, value, slots, slot_of, free, opened, lane_kind, score, order, n,
     tree, number, out, found,
 ):  # fmt: skip
@@ -140,7 +141,7 @@ def _search(
                 n[DONE] += 1
                 if pool[q, USED] >= 0:
                     _expand(
-                        q, i, at, n, call, kind, kind_calls, lane_kind, opened, slots, sets,
+                        q, i, at, after, n, call, kind, kind_calls, lane_kind, opened, slots, sets,
                         value, pool, queue, cap, width, nw, nu, head, chain, bits, tree,
                     )  # fmt: skip
             n[PHASE] = 0
@@ -181,15 +182,22 @@ class Room(NamedTuple):
 
     @classmethod
     def made(
-        cls, starts: Any, calls: int, values: int, cap: int, enough: int, nw: int, nu: int
-    ) -> Room:
-        """Room for ``cap`` configurations of ``nw`` and ``nu`` words, begun in some states."""
+        cls, starts: Any, calls: int, values: int, cap: int, enough: int, nw: int, nu: int,
+        extended: bool = False,
+    ) -> Room:  # fmt: skip
+        """Room for ``cap`` configurations of ``nw`` and ``nu`` words, begun in some states.
+
+        ``extended``: whether there are appends.
+        """
         slot_count, bits = nw * WORD, bits_for(cap)
         pool = np.zeros((2 * (cap + 1), ROW + nw + nu), np.int64)
         pool[: len(starts), STATE], pool[: len(starts), COVER] = starts, -1
         slots = np.zeros((slot_count, 4), np.int64)
         places = np.arange(slot_count)
         slots[:, WHERE], slots[:, BIT] = places // WORD, 1 << (places % WORD)
+        value = np.zeros((values, 3), np.int64)
+        if extended:  # what an append may lead to is always wanted, but not the dark
+            value[1:, WANTED] = 1
         n = np.zeros(NUMBERS, np.int64)
         n[SIZE], n[FREE], n[COUNT] = 1, slot_count, len(starts)
         # A frugal search compares configurations only by how many crashed operations they used.
@@ -200,7 +208,7 @@ class Room(NamedTuple):
             np.zeros(2 << bits, np.int64),
             np.zeros(2 * (cap + 1), np.int32),
             np.zeros((VALUES + 2 * values, nw), np.int64),
-            np.zeros((values, 2), np.int64),
+            value,
             slots,
             np.zeros(calls, np.int32),
             places[::-1].copy(),

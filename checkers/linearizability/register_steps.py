@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .calls import CAS, DIFFERS, READ, WRITE
+from .calls import APPEND, CAS, DIFFERS, READ, WRITE
 from .register_frontier import (
     BEGAN,
     BIT,
@@ -45,8 +45,9 @@ KIND_F, KIND_A, KIND_B, KIND_AT, KIND_LIVE, KIND_LANE, KIND_OPEN = range(7)
 """Columns of ``kind``: function, values, first of ``kind_calls``, last event at which it is of use;
 its lane (or -1) and how many have been invoked."""
 
-WANTED, MARK = 0, 1
-"""Columns of ``value``: open calls that look for it; the last configuration that wrote it."""
+WANTED, MARK, EXTENDED = 0, 1, 2
+"""Columns of ``value``: open calls that look for it; the last configuration that wrote it, and the
+last that came to it by an append."""
 
 
 def _crash(k, at, nw, nu, n, kind, lane_kind, value, pool):
@@ -79,15 +80,15 @@ def _invoke(i, n, call, slots, slot_of, free, opened, sets, value, pool, tree):
     slot = free[n[FREE]]
     slot_of[i], slots[slot, CALL], slots[slot, BEGAN] = slot, i, call[i, INV]
     w, bit, f, a = slots[slot, WHERE], slots[slot, BIT], call[i, F], call[i, A]
-    if f == WRITE or f == CAS:
-        which = 0 if f == WRITE else 1
+    if f in (WRITE, CAS, APPEND):
+        which = 1 if f == CAS else 0
         j = n[NWRITES + which]
         while j > 0 and call[slots[opened[which, j - 1], CALL], DUE] > call[i, DUE]:
             opened[which, j] = opened[which, j - 1]
             j -= 1
         opened[which, j] = slot
         n[NWRITES + which] += 1
-        if f == WRITE:
+        if f != CAS:
             sets[WRITES, w] |= bit
         else:
             sets[SWAPS, w] |= bit
@@ -118,9 +119,9 @@ def _close(i, slot, n, call, slots, free, opened, sets, value):
     free[n[FREE]] = slot
     n[FREE] += 1
     w, bit, f, a = slots[slot, WHERE], slots[slot, BIT], call[i, F], call[i, A]
-    if f == WRITE or f == CAS:
-        which = 0 if f == WRITE else 1
-        sets[WRITES if f == WRITE else SWAPS, w] &= ~bit
+    if f in (WRITE, CAS, APPEND):
+        which = 1 if f == CAS else 0
+        sets[SWAPS if f == CAS else WRITES, w] &= ~bit
         j = 0
         while opened[which, j] != slot:
             j += 1
@@ -140,9 +141,7 @@ def _close(i, slot, n, call, slots, free, opened, sets, value):
         sets[VALUES + 2 * a + 1, w] &= ~bit
 
 
-def _divide(
-    i, w, bit, n, call, pool, queue, cap, width, head, chain, bits, sets, nw, slots, tree
-):
+def _divide(i, w, bit, n, call, pool, queue, cap, width, head, chain, bits, sets, nw, slots, tree):
     """Move the configurations where call ``i`` has not taken effect to the queue.
 
     Those where it has stay. An uncovered write must take effect, a covered one can be let go.
@@ -163,7 +162,7 @@ def _divide(
         _enter(pool, 0, c, 0, head, chain, n[STAMP], bits, sets, nw)
     for q in range(queued):
         _enter(pool, queue, q, 1, head, chain, n[STAMP], bits, sets, nw)
-    if call[i, F] == WRITE:
+    if call[i, F] in (WRITE, APPEND):
         for q in range(queue, queue + queued):
             if call[i, INV] >= pool[q, COVER]:
                 continue
@@ -186,19 +185,24 @@ def _swap_open(q, old, new, upto, opened, slots, call, pool):
     for j in range(upto):
         s = opened[1, j]
         i = slots[s, CALL]
-        if call[i, A] == old and call[i, B] == new and pool[q, ROW + slots[s, WHERE]] & slots[s, BIT]:
+        if (
+            call[i, A] == old
+            and call[i, B] == new
+            and pool[q, ROW + slots[s, WHERE]] & slots[s, BIT]
+        ):
             return True
     return False
 
 
 def _expand(
-    q, i, at, n, call, kind, kind_calls, lane_kind, opened, slots, sets, value, pool, queue, cap,
-    width, nw, nu, head, chain, bits, tree,
+    q, i, at, after, n, call, kind, kind_calls, lane_kind, opened, slots, sets, value, pool, queue,
+    cap, width, nw, nu, head, chain, bits, tree,
 ):  # fmt: skip
     """All configurations one operation further than the one at row ``q`` of the queue."""
     state, total, queued = pool[q, STATE], n[COUNT], n[QUEUED]
     n[TOKEN] += 1
-    observed = uncovered = False
+    observed = uncovered = extends = False
+    s = 0
     for x in range(nw):
         observed = observed or pool[q, ROW + x] & sets[EVERY, x] != 0
     for j in range(n[NWRITES]):
@@ -214,6 +218,7 @@ def _expand(
             if not pool[q, ROW + slots[s, WHERE]] & slots[s, BIT]:
                 continue
             one = slots[s, CALL]
+            extends = call[one, F] == APPEND
             to = call[one, A] if is_write else call[one, B]
             if not is_write and (
                 call[one, A] != state
@@ -225,7 +230,8 @@ def _expand(
             k = lane_kind[lane]
             if k < 0 or kind[k, KIND_LIVE] < at:
                 continue
-            is_write, to = kind[k, KIND_F] == WRITE, kind[k, KIND_B]
+            is_write, to = kind[k, KIND_F] != CAS, kind[k, KIND_B]
+            extends = kind[k, KIND_F] == APPEND
             uses = (pool[q, ROW + nw + lane // LANES] >> (LANE * (lane % LANES))) & 0x7FFF
             if uses >= kind[k, KIND_OPEN]:
                 continue
@@ -239,7 +245,13 @@ def _expand(
                 n[DROPPED] = 1
                 continue
             one = kind_calls[kind[k, KIND_AT] + uses]
-        if is_write:
+        if extends:
+            # Into the dark (state 0) only if it must: nobody can tell when it went there.
+            to = after[state, to]
+            if one != i and (to == 0 or value[to, EXTENDED] == n[TOKEN]):
+                continue
+            value[to, EXTENDED] = n[TOKEN]
+        elif is_write:
             if value[to, MARK] == n[TOKEN]:
                 continue
             value[to, MARK] = n[TOKEN]
@@ -256,7 +268,7 @@ def _expand(
         for x in range(width):
             pool[new, x] = pool[q, x]
         pool[new, STATE] = to
-        if is_write:
+        if is_write and not extends:
             pool[new, COVER] = at
         if lane >= 0:
             pool[new, ROW + nw + lane // LANES] += 1 << (LANE * (lane % LANES))

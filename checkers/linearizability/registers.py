@@ -9,16 +9,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .calls import CAS, CRASHED, DIFFERS, READ, WRITE, Calls
+from .calls import CAS, CRASHED, READ, WRITE, Calls
 from .kernel import Kernel
-from .register_frontier import LANES, WORD
 from .register_kernel import (
     AT,
     CRAMPED,
@@ -32,8 +30,8 @@ from .register_kernel import (
     _search,
     bits_for,
 )
-from .register_steps import BEFORE, EXPLORED, KIND_LANE, KIND_OPEN
-from .timeline import Timeline
+from .register_steps import BEFORE, EXPLORED
+from .register_view import WORTH_LOADING, Lines, lines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,136 +41,18 @@ TIERS = ((16, 1), (64, 1), (1024, 64), (16384, UNLIMITED))
 """Beams to try in turn, each with the number of configurations under which it may use crashed
 operations to get more: few histories need that, and it costs most of the time."""
 
-SHORT = 1_000
-SHORT_TIERS = ((16, 1), (256, UNLIMITED), (16384, UNLIMITED))
-"""The same up to so many calls: soon exact."""
+SHORT = 200
+SHORT_TIERS = ((64, UNLIMITED), (256, UNLIMITED), (16384, UNLIMITED))
+"""The same up to so many calls: exact at once, with room enough for most."""
 
 WINDOWS = (64, 256, 1024)
-WORTH_LOADING = 1_500
-"""Calls from which it pays to load numba for this search (its steps are many)."""
 STEPS = 30_000_000
 WINDOW_STEPS = 2_000_000
 SLICE, SLICE_UNCOMPILED = 100_000, 1_000
 """Configurations that one pass may look at, a window may, and how many between two looks at the
 clock; about a fifth of a microsecond each, or some twenty uncompiled."""
 
-search = Kernel(_search, *HELPERS, counted=False)
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Calls on a time line, with the kinds of crashed ones: what the kernel reads."""
-
-    line: Timeline
-    call: NDArray[np.int32]
-    kind: NDArray[np.int64]
-    kind_calls: NDArray[np.int32]
-    initial: int
-    values: int
-    words: int
-    lanes: int
-
-
-def lines(calls: Calls, group: Any = None, group_end: Any = None) -> Lines:
-    """The kernel's view of the calls: values renumbered, dead crashed calls marked.
-
-    ``group``: crashed calls of different groups are of different kinds, and of no use after
-    the event ``group_end[group]``.
-    """
-    line = Timeline.of(calls)
-    f, a, b, initial, values = _dense(calls)
-    crashed = calls.returned == CRASHED
-    kind = np.full(len(f), -2, np.int32)
-    nothing = np.zeros(0, np.int32)
-    at, by_kind, kf, ka, kb, live = np.zeros(1, np.int32), nothing, f[:0], nothing, nothing, nothing
-    if crashed.any():
-        kind[crashed] = -1
-        last = _last_demand(line, f, a, b, crashed, values)
-        target = np.where(f == CAS, b, a)
-        useful = crashed & ((f == WRITE) | ((f == CAS) & (a != b))) & (line.inv < last[target])
-        which = np.flatnonzero(useful).astype(np.int32)
-        if len(which):
-            code = (f[which] == CAS) * (values * values) + a[which] * values * (
-                f[which] == CAS
-            ).astype(np.int64)
-            code = code + target[which]
-            if group is not None:
-                code = code + group[which] * (2 * np.int64(values) * values)
-            distinct, kind_of = np.unique(code, return_inverse=True)
-            kind[which] = kind_of
-            order = np.argsort(kind_of, kind="stable")
-            by_kind = which[order]
-            at = np.searchsorted(kind_of[order], np.arange(len(distinct) + 1)).astype(np.int32)
-            some = by_kind[at[:-1]]
-            kf, ka, kb = f[some], a[some], target[some]
-            live = last[target[some]]
-            if group is not None:
-                live = np.minimum(live, group_end[group[some]]).astype(np.int32)
-    open_now = np.zeros(line.end + 1, np.int32)
-    np.add.at(open_now, line.inv[~crashed], 1)
-    np.add.at(open_now, line.ret[~crashed], -1)
-    most = int(np.cumsum(open_now).max(initial=0))
-    call = np.empty((len(f), 6), np.int32)
-    for column, array in enumerate((line.inv, line.ret, f, a, b, kind)):
-        call[:, column] = array
-    kinds = np.zeros((len(kf), 7), np.int64)
-    for column, array in enumerate((kf, ka, kb, at[:-1], live)):
-        kinds[:, column] = array
-    return Lines(
-        line, call, kinds, by_kind, initial, values, max(1, -(-(most + 1) // WORD)),
-        _words(len(kf), line, live, by_kind, at),
-    )  # fmt: skip
-
-
-def _words(kinds: int, line: Timeline, live: Any, by_kind: Any, at: Any) -> int:
-    """Words for the counts of the kinds that are of use at one time."""
-    if not kinds:
-        return 0
-    change = np.zeros(line.end + 2, np.int32)
-    np.add.at(change, line.inv[by_kind[at[:-1]]], 1)
-    np.add.at(change, np.minimum(live, line.end) + 1, -1)
-    return -(-int(np.cumsum(change).max()) // LANES)
-
-
-def _dense(calls: Calls) -> tuple[Any, Any, Any, int, int]:
-    """Values numbered without gaps; a cas that keeps the value is a read."""
-    f, a, b = calls.f, calls.a, calls.b
-    keeps = (f == CAS) & (a == b)
-    if keeps.any():
-        f = np.where(keeps & (calls.returned != CRASHED), READ, f).astype(np.int8)
-    highest = int(max(a.max(initial=0), b.max(initial=0), calls.initial))
-    if highest <= 4 * len(a) + 64:
-        return f, a, b, calls.initial, highest + 1
-    distinct = np.unique(np.concatenate((a, b, [calls.initial])))
-    return (
-        f,
-        np.searchsorted(distinct, a).astype(np.int32),
-        np.searchsorted(distinct, b).astype(np.int32),
-        int(np.searchsorted(distinct, calls.initial)),
-        len(distinct),
-    )
-
-
-def _last_demand(line: Timeline, f: Any, a: Any, b: Any, crashed: Any, values: int) -> Any:
-    """For every value the last event before which anybody may need the register to hold it.
-
-    A crashed write or cas of a value that nobody looks at any more can be left out of any
-    explanation: without it the value just stays as it was, which a later blind write
-    hides; nobody looked in between.
-    """
-    last = np.full(values, -1, np.int32)
-    looks = ~crashed & ((f == READ) | (f == CAS))
-    np.maximum.at(last, a[looks], line.ret[looks])
-    observed = np.flatnonzero(~crashed & (f == DIFFERS))
-    if len(observed):
-        last = np.maximum(last, np.int32(line.ret[observed].max()))
-    swaps = np.flatnonzero(crashed & (f == CAS))
-    while len(swaps):
-        before = last.copy()
-        np.maximum.at(last, a[swaps], last[b[swaps]])
-        if np.array_equal(before, last):
-            break
-    return last
+search = Kernel(_search, *HELPERS, counted=False, loading=WORTH_LOADING)
 
 
 @dataclass(frozen=True)
@@ -185,13 +65,6 @@ class Found:
     frontier: int
     order: NDArray[np.int32]
     call: int
-
-
-def _kernel(calls: int) -> Any:
-    """The kernel as it stands, or compiled where that pays."""
-    if calls >= WORTH_LOADING or (calls >= 48 and "numba" in sys.modules):
-        return search.compiled()
-    return search.function
 
 
 def run(
@@ -212,16 +85,24 @@ def run(
     """
     out, found = np.zeros(len(view.call) + 1, np.int32), np.zeros(4, np.int64)
     kind = view.kind.copy()
-    kind[:, KIND_LANE], kind[:, KIND_OPEN] = -1, 0
-    kernel = _kernel(len(view.call))
+    kernel = search.for_size(len(view.call))
     stride = SLICE if kernel is not search.function else SLICE_UNCOMPILED
-    room = Room.made(starts, len(view.call), view.values, cap, enough, view.words, view.lanes)
-    stop, upto = view.line.end if last is None else last, 0
+    room = Room.made(
+        starts,
+        len(view.call),
+        view.values,
+        cap,
+        enough,
+        view.words,
+        view.lanes,
+        view.after.shape[1] > 0,
+    )
+    stop, upto = len(view.event) if last is None else last, 0
     while True:
         upto = min(limit, upto + stride)
         answer = kernel(
-            view.line.event, first, stop, view.call, kind, view.kind_calls, beam, enough, cap,
-            view.words, view.lanes, bits_for(cap), upto, *room, out, found,
+            view.event, first, stop, view.call, kind, view.kind_calls, view.after, beam, enough,
+            cap, view.words, view.lanes, bits_for(cap), upto, *room, out, found,
         )  # fmt: skip
         first = int(found[AT])
         if answer == CRAMPED:
@@ -252,19 +133,21 @@ class Answer:
     explored: int = 0
 
 
-def decide(calls: Calls, rows_limit: int, exhausted: Any) -> Answer:
+def decide(calls: Calls, rows_limit: int, exhausted: Any, after: Any = None) -> Answer:
     """Decide the calls on one register.
 
     ``rows_limit``: configurations that fit into memory; ``exhausted()`` says what has run
-    out, or nothing.
+    out, or nothing. ``after``: what appends do (``appends.py``).
     """
-    view = lines(calls)
+    view = lines(calls) if after is None else lines(calls, None, after)
     best = None
     explored = 0
     tiers = SHORT_TIERS if len(calls) <= SHORT else TIERS
     for tier, (beam, enough) in enumerate((*tiers, (rows_limit, UNLIMITED))):
         beam = min(beam, rows_limit)
         room = min(16 * beam, max(rows_limit, 1024))
+        if len(calls) <= SHORT and tier == 0:
+            beam = room
         found = run(view, [view.initial], beam, room, STEPS, enough, exhausted=exhausted)
         explored += found.explored
         if found.answer == VALID:
@@ -272,11 +155,11 @@ def decide(calls: Calls, rows_limit: int, exhausted: Any) -> Answer:
         position = int(calls.returned[found.call])
         if found.answer == DEAD:
             return Answer(False, "frontier search", None, position, explored=explored)
-        if tier == 0:
+        if tier == 0 and after is None:
             refuted = overwritten(calls)
             if refuted is not None:
                 return refuted
-        if tier == 1:
+        if tier == 1 and after is None:
             refuted = _windows(calls, found, explored)
             if refuted is not None:
                 return refuted

@@ -1,84 +1,141 @@
-"""Many small registers in one pass of the array search.
+"""Many small registers in a few passes of the array search, on all cores.
 
-The calls of all objects are laid one object after the other on one time line, with a
-completed write of the initial value between two objects. Everything that completes has
-completed before that write begins, so the whole is linearizable if and only if every object
-is: an explanation of the whole, cut at those writes, explains each, and explanations of
-all may be joined. What crashed belongs to its object alone (``lines(…, group)``) and
-is of no use after its end.
+The calls of all objects are laid out one object after the other (``register_view.py``); every pass
+takes some of the objects in turn. It decides those that a narrow search explains, nearly all of
+a healthy system's; the others need a closer look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .calls import CRASHED, WRITE, Calls
-from .register_kernel import VALID
-from .registers import TIERS, UNLIMITED, lines, run
+from .calls import CAS, Calls
+from .kernel import Kernel
+from .register_frontier import COVER, NODE, ROW, STATE
+from .register_kernel import (
+    HELPERS,
+    PLACED,
+    VALID,
+    Room,
+    _search,
+    bits_for,
+)
+from .register_steps import (
+    COUNT,
+    DROPPED,
+    EXPLORED,
+    FREE,
+    KIND_A,
+    KIND_F,
+    NSWAPS,
+    NWRITES,
+    PHASE,
+    SIZE,
+    WANTED,
+)
+from .register_view import WORTH_LOADING, Lines, lines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BEAM, ENOUGH = TIERS[0]
-ROOM = 16 * BEAM
+BEAM, ENOUGH, CAP = 8, 1, 128
+"""The width of the narrow search: how many configurations it keeps, with how many it does without
+crashed operations, how many may be in hand."""
+
+CHUNK = 20_000
+"""Calls between two looks at the clock: some milliseconds."""
 
 
-def explained(many: Sequence[Calls]) -> tuple[list[NDArray[Any] | None], int]:
-    """A witness for every object that the beam explains (else ``None``), and the work done.
+def explained(
+    calls: Calls, starts: NDArray[np.int64], exhausted: Callable[[], object] = lambda: ""
+) -> tuple[list[NDArray[Any] | None], int]:
+    """A witness for every object that is explained (else ``None``), and the work done.
 
-    One without needs a closer look: it fails, or the beam lost it.
+    Object ``k`` has the calls from ``starts[k]`` on; witnesses count from there.
     """
-    joined, group, ends, sizes = _joined(many)
-    view = lines(joined, group, ends)
-    starts = np.concatenate(([0], np.cumsum(sizes + 1)))
-    witnesses: list[NDArray[Any] | None] = [None] * len(many)
-    done = explored = first = 0
-    while done < len(many):
-        found = run(view, [view.initial], BEAM, ROOM, UNLIMITED, ENOUGH, first=first)
-        explored += found.explored
-        upto = len(many) if found.answer == VALID else int(group[found.call])
-        of = group[found.order]
-        by_object = np.argsort(of, kind="stable")
-        cuts = np.searchsorted(of[by_object], np.arange(done, upto + 1))
-        for k in range(done, upto):
-            at = cuts[k - done], cuts[k - done + 1]
-            local = found.order[by_object[at[0] : at[1]]] - starts[k]
-            witnesses[k] = local[local < sizes[k]]
-        if upto < len(many):
-            first = int(ends[upto]) + 1
-        done = upto + 1
-    return witnesses, explored
+    view = lines(calls, starts)
+    objects, size = len(starts) - 1, len(calls)
+    orders, placed = np.zeros(size, np.int32), np.full(objects, -1, np.int64)
+    chunks = np.unique(np.searchsorted(starts, np.arange(0, size + CHUNK, CHUNK)))
+    chunks = np.unique(np.minimum(np.append(chunks, objects), objects)).tolist()
+    pieces = list(pairwise(chunks))
+    workers = min(len(pieces), len(os.sched_getaffinity(0)))
+    each = each_register.for_size(size)
+
+    def work(pieces: list[tuple[int, int]]) -> int:
+        room = Room.made([view.initial], size, view.values, CAP, ENOUGH, view.words, view.lanes)
+        for low, high in pieces:
+            if exhausted():
+                break
+            _pass(each, view, room, low, high, orders, placed)
+        return int(room.n[EXPLORED])
+
+    if workers > 1:
+        with ThreadPoolExecutor(workers) as pool:
+            explored = sum(pool.map(work, [pieces[at::workers] for at in range(workers)]))
+    else:
+        explored = work(pieces)
+    counts, first = placed.tolist(), starts.tolist()
+    return [
+        orders[at : at + count] if count >= 0 else None
+        for at, count in zip(first, counts, strict=False)
+    ], explored
 
 
-def _joined(many: Sequence[Calls]) -> tuple[Calls, Any, Any, Any]:
-    """All calls on one time line; each one's object, and where each object ends on it."""
-    sizes = np.array([len(calls) for calls in many])
-    objects = np.repeat(np.arange(len(many)), sizes)
-    invoked = np.concatenate([calls.invoked for calls in many])
-    returned = np.concatenate([calls.returned for calls in many])
-    ok = np.flatnonzero(returned != CRASHED)
-    span = int(max(invoked.max(initial=0), returned[ok].max(initial=0))) + 1
-    events = np.concatenate((objects * span + invoked, objects[ok] * span + returned[ok]))
-    order = np.argsort(events)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    events_of = sizes + np.bincount(objects[ok], minlength=len(many))
-    ends = np.cumsum(events_of) + 2 * np.arange(len(many))
-    # The place of every call, leaving one free after each object for the write between.
-    place = np.arange(len(invoked)) + objects
-    between = np.cumsum(sizes + 1) - 1
-    total = len(invoked) + len(many)
-    group = np.repeat(np.arange(len(many)), sizes + 1)
-    at, end = np.empty(total, np.int64), np.full(total, CRASHED, np.int64)
-    at[place] = rank[: len(invoked)] + 2 * objects
-    end[place[ok]] = rank[len(invoked) :] + 2 * objects[ok]
-    at[between], end[between] = ends, ends + 1
-    f, a, b = np.full(total, WRITE, np.int8), np.zeros(total, np.int32), np.zeros(total, np.int32)
-    a[between] = many[0].initial
-    f[place] = np.concatenate([calls.f for calls in many])
-    a[place] = np.concatenate([calls.a for calls in many])
-    b[place] = np.concatenate([calls.b for calls in many])
-    return Calls(at, end, f, a, b, many[0].initial), group, ends + 1, sizes
+def _pass(
+    each: Any, view: Lines, room: Room, low: int, high: int, orders: Any, placed: Any
+) -> None:
+    out = np.zeros(int(np.diff(view.starts[low : high + 1]).max(initial=0)) * 2 + 8, np.int32)
+    each(
+        view.event, view.begins, view.starts, low, high, view.initial, orders, placed,
+        view.call, view.kind, view.kind_calls, view.after, BEAM, ENOUGH, CAP, view.words,
+        view.lanes, bits_for(CAP), *room, out, np.zeros(4, np.int64),
+    )  # fmt: skip
+
+
+def _each(
+    event, begins, starts, low, high, initial, orders, placed, call, kind, kind_calls, after,
+    beam, enough, cap, nw, nu, bits, pool, head, chain, sets, value, slots, slot_of, free,
+    opened, lane_kind, score, order, n, tree, number, out, found,
+):  # fmt: skip
+    """Search the objects ``low`` … ``high`` one by one; ``placed`` is -1 if not explained."""
+    for k in range(low, high):
+        n[SIZE], n[COUNT], n[DROPPED], n[PHASE] = 1, 1, 0, 0
+        for x in range(ROW + nw + nu):
+            pool[0, x] = 0
+        pool[0, STATE], pool[0, COVER], pool[0, NODE] = initial, -1, 0
+        for j in range(len(lane_kind)):
+            old = lane_kind[j]
+            if old >= 0 and kind[old, KIND_F] == CAS:
+                value[kind[old, KIND_A], WANTED] -= 1
+            lane_kind[j] = -1
+        answer = _search(
+            event, begins[k], begins[k + 1], call, kind, kind_calls, after, beam, enough, cap, nw,
+            nu, bits, 1 << 62, pool, head, chain, sets, value, slots, slot_of, free, opened,
+            lane_kind, score, order, n, tree, number, out, found,
+        )  # fmt: skip
+        if answer == VALID:
+            placed[k] = found[PLACED]
+            for x in range(found[PLACED]):
+                orders[starts[k] + x] = out[x] - starts[k]
+            continue
+        # It stopped half-way: sweep up.
+        n[FREE], n[NWRITES], n[NSWAPS] = len(free), 0, 0
+        for s in range(len(free)):
+            free[s] = s
+        for v in range(len(sets)):
+            for w in range(nw):
+                sets[v, w] = 0
+        for v in range(len(value)):
+            value[v, WANTED] = 0
+        for j in range(len(lane_kind)):
+            lane_kind[j] = -1
+
+
+each_register = Kernel(_each, _search, *HELPERS, counted=False, loading=WORTH_LOADING)

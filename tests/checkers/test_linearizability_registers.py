@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from duress.checkers.linearizability import registers
+from duress.checkers.linearizability import kernel, registers
 from duress.checkers.linearizability.algorithms import search_any
 from duress.checkers.linearizability.calls import CRASHED
 from duress.checkers.linearizability.models import model_named
@@ -60,8 +60,17 @@ def compare(problem: Problem, seed: int) -> set[tuple[int, int]]:
     return seen
 
 
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "WORTH_CALLING", 10**9)
+
+
+def always_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    registers.search.compiled()
+    monkeypatch.setattr(kernel, "WORTH_CALLING", 0)
+
+
 def test_agrees_with_the_plain_search_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registers, "_kernel", lambda calls: registers.search.function)
+    plain(monkeypatch)
     seen: set[tuple[int, int]] = set()
     for seed, model, shape in shapes(400):
         seen |= compare(one(model, seed, shape), seed)
@@ -69,16 +78,14 @@ def test_agrees_with_the_plain_search_uncompiled(monkeypatch: pytest.MonkeyPatch
 
 
 def test_agrees_with_the_plain_search_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = registers.search.compiled()
-    monkeypatch.setattr(registers, "_kernel", lambda calls: compiled)
+    always_compiled(monkeypatch)
     for seed, model, shape in shapes(1500):
         compare(one(model, seed + 5000, shape), seed + 5000)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_more_than_64_open_operations(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
-    kernel = registers.search.compiled() if compiled else registers.search.function
-    monkeypatch.setattr(registers, "_kernel", lambda calls: kernel)
+    always_compiled(monkeypatch) if compiled else plain(monkeypatch)
     chance = random.Random(3)
     rows = [(p, "invoke", "write", p % 5) for p in range(150)]
     rows += [(200 + p, "invoke", "read", None) for p in range(50)]
@@ -106,7 +113,7 @@ def test_windows_refute_only_what_is_wrong(seed: int) -> None:
     ends = [at for at in problem.calls.returned.tolist() if at < CRASHED]
     stop = expected.position if expected.valid is False else max(ends)
     call = problem.calls.returned.tolist().index(stop)
-    found = registers.Found(LOST, view.line.end, 0, 0, view.kind_calls, call)
+    found = registers.Found(LOST, len(view.event), 0, 0, view.kind_calls, call)
     refuted = registers._windows(problem.calls, found, 0)
     assert refuted is None or expected.valid is False
 
@@ -124,7 +131,7 @@ def test_many_keys_together_agree_with_each_alone() -> None:
         # Codes are per history: judge them in one table of values.
         table: list = []
         recoded = [recode(problem, table) for problem in problems]
-        witnesses, _ = explained(recoded)
+        witnesses, _ = explained(*joined(recoded))
         for problem, witness in zip(problems, witnesses, strict=True):
             expected = search_any(problem, Budget()).valid
             if witness is None:
@@ -135,6 +142,25 @@ def test_many_keys_together_agree_with_each_alone() -> None:
                 assert verify_witness(problem, witness.tolist()) == "", seed
             seen.add((expected, witness is None))
     assert {(True, False), (False, True)} <= seen
+
+
+def joined(many: list):
+    import numpy as np
+
+    # All on one time line, the objects' calls taking turns as they may.
+    span = max(int(calls.invoked.max()) for calls in many) + 1000
+
+    def place(at, k):
+        return np.where(at < CRASHED, at * len(many) + k, CRASHED)
+
+    every = [np.concatenate([getattr(calls, name) for calls in many]) for name in "fab"]
+    ends = [np.where(calls.returned < span, calls.returned, CRASHED) for calls in many]
+    return type(many[0])(
+        np.concatenate([place(calls.invoked, k) for k, calls in enumerate(many)]),
+        np.concatenate([place(end, k) for k, end in enumerate(ends)]),
+        *every,
+        many[0].initial,
+    ), np.cumsum([0, *(len(calls) for calls in many)])
 
 
 def recode(problem: Problem, table: list):
@@ -160,3 +186,25 @@ def test_a_write_on_the_way_matters_to_an_open_observation() -> None:
     problem = one("cas-register", 918_599, shape)
     assert search_any(problem, Budget()).valid is True
     compare(problem, 918_599)
+
+
+def test_pausing_and_making_room_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain(monkeypatch)
+    paused = 0
+    for seed, model, shape in shapes(60):
+        problem = one(model, seed, shape)
+        view = registers.lines(problem.calls)
+        whole = registers.run(view, [view.initial], 4, 256)
+        monkeypatch.setattr(registers, "SLICE_UNCOMPILED", 1)
+        looks: list[int] = []
+        parts = registers.run(
+            view, [view.initial], 4, 256, exhausted=lambda looks=looks: looks.append(1)
+        )
+        assert (parts.answer, parts.explored, parts.order.tolist()) == (
+            whole.answer, whole.explored, whole.order.tolist(),
+        )  # fmt: skip
+        paused += len(looks)
+        stopped = registers.run(view, [view.initial], 4, 256, exhausted=lambda: "time")
+        assert stopped.answer in (registers.PAUSED, whole.answer)
+        monkeypatch.setattr(registers, "SLICE_UNCOMPILED", 1_000)
+    assert paused > 100

@@ -107,7 +107,7 @@ def test_budget_gives_unknown_and_says_how_far() -> None:
     ends += [(40 + p, "ok", "pop", (p * 7) % 40) for p in range(39)] + [(79, "ok", "pop", 999)]
     history = history_of([*writes, *pops, *ends])
     ticks = itertools.count()
-    options = {"time_limit_s": 200, "clock": lambda: float(next(ticks))}
+    options = {"time_limit_s": 20, "clock": lambda: float(next(ticks))}
     verdict = Linearizable("stack", algorithm="search").check(history, options)
     assert verdict.valid == "unknown"
     assert "time limit" in verdict.reason

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from duress.harness import store
-from duress.harness.errors import InfrastructureError
+from duress.harness.errors import InfrastructureError, UserError
 from duress.harness.simulation import repeat
 from duress.harness.spec import TrialSpec
 
@@ -138,7 +138,7 @@ def test_the_order_of_a_set_is_found_out_where_it_first_shows(tmp_path):
 
 def test_a_trial_that_did_not_work_proves_nothing(tmp_path):
     first, second = folder(tmp_path / "1"), folder(tmp_path / "2")
-    with pytest.raises(InfrastructureError, match=r"cannot be repeated: loss: expected a number"):
+    with pytest.raises(UserError, match=r"loss: expected a number"):
         repeat.run_twice(spec(options={"loss": "7"}), first, second)
 
 

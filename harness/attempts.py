@@ -1,0 +1,140 @@
+"""Many trials in virtual time, across the cores, of which only what came out is kept."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from .errors import DuressError, UserError
+from .planned_fault import PlannedFault
+from .spec import TrialSpec
+from .store import RunFolder
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """What came out of a trial.
+
+    ``anomalies``    their names, sorted, each once.
+    ``operations``   how many clients invoked.
+    ``shown_by_s``   when the last operation of the earliest anomaly was complete; 0 if none.
+    ``faults``       those that took effect, as a schedule.
+    ``wall_s``       how long it took in real time.
+    """
+
+    spec: TrialSpec
+    outcome: str
+    anomalies: list[str]
+    operations: int
+    shown_by_s: float
+    faults: list[PlannedFault]
+    wall_s: float
+    error: str | None = None
+    mistake: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether a promise was broken."""
+        return self.outcome == "invalid"
+
+
+def attempt(spec: TrialSpec) -> Attempt:
+    """Run one trial on sim in a folder that is removed."""
+    from .simulation import repeat
+
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="duress-attempt-") as name:
+        folder = RunFolder(Path(name))
+        (folder.path / "nodes").mkdir()
+        try:
+            outcome = repeat.run(spec, folder)
+        except DuressError as error:
+            mistake = isinstance(error, UserError)
+            spent = time.perf_counter() - began
+            return Attempt(spec, "error", [], 0, 0.0, [], spent, str(error), mistake)
+        return _came_out(spec, folder, outcome, time.perf_counter() - began)
+
+
+def _came_out(spec: TrialSpec, folder: RunFolder, outcome: object, wall_s: float) -> Attempt:
+    from . import schedule
+    from .trial import Outcome
+
+    assert isinstance(outcome, Outcome)
+    anomalies = outcome.verdict.anomalies
+    operations, times = 0, []
+    for line in folder.file("history.jsonl").read_bytes().splitlines():
+        operation = msgspec.json.decode(line)
+        times.append(operation.get("time", 0))
+        operations += operation["type"] == "invoke" and operation["process"] != "nemesis"
+    shown = [times[max(each.operations)] for each in anomalies if each.operations]
+    return Attempt(
+        spec,
+        "invalid" if outcome.verdict.valid is False else outcome.outcome,
+        sorted({anomaly.name for anomaly in anomalies}),
+        operations,
+        min(shown, default=0) / 1e9,
+        schedule.read(folder.file(schedule.FILE)),
+        wall_s,
+        outcome.error,
+    )
+
+
+class AttemptPool:
+    """Processes that run attempts; they are new interpreters and share nothing.
+
+    With one job attempts run in this process, one after the other.
+    """
+
+    def __init__(self, jobs: int | None = None) -> None:
+        self.jobs = jobs or len(os.sched_getaffinity(0))
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> AttemptPool:
+        if self.jobs > 1:
+            self._pool = ProcessPoolExecutor(
+                self.jobs, multiprocessing.get_context("spawn"), initializer=_leave_interrupts
+            )
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def run(self, specs: Iterable[TrialSpec]) -> Iterator[Attempt]:
+        """Attempts in the order of the specs, a few of which are run ahead.
+
+        Closing the iterator forgets those. Raises the ``UserError`` of a spec.
+        """
+        for each in self._run(specs):
+            if each.mistake:
+                raise UserError(each.error or "the trial makes no sense")
+            yield each
+
+    def _run(self, specs: Iterable[TrialSpec]) -> Iterator[Attempt]:
+        if self._pool is None:
+            yield from map(attempt, specs)
+            return
+        coming: list[Future[Attempt]] = []
+        rest = iter(specs)
+        try:
+            while True:
+                while len(coming) < 2 * self.jobs and (spec := next(rest, None)) is not None:
+                    coming.append(self._pool.submit(attempt, spec))
+                if not coming:
+                    return
+                yield coming.pop(0).result()
+        finally:
+            for each in coming:
+                each.cancel()
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the process that shows what was found so far."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

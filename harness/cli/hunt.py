@@ -1,0 +1,135 @@
+"""``duress hunt``: seed after seed on every core, until a promise is broken."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, TextIO
+
+import click
+import msgspec
+
+from ..attempts import AttemptPool
+from ..errors import InfrastructureError, UserError
+from ..hunt import STRATEGIES, Hunt, hunt, with_strategy
+from .one_trial import run_and_report
+from .trial_options import STORE, given_flags, settings_of, spec_of, trial_options
+
+DEFAULT_TRIALS = 1000
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  duress hunt raft --mutant votes-twice
+  duress hunt raft --budget-trials 10000 --seed 1
+  duress hunt raft --minutes 10 --strategy aimed --set loss=0.01"""
+)
+@trial_options
+@click.option(
+    "--budget-trials",
+    type=click.IntRange(1),
+    help=f"Most trials (default: {DEFAULT_TRIALS}, or no limit with --minutes).",
+)
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Most minutes.")
+@click.option("--jobs", type=click.IntRange(1, 512), help="Processes (default: one a core).")
+@click.option(
+    "--strategy",
+    type=click.Choice(STRATEGIES),
+    default="default",
+    show_default=True,
+    help="uniform: faults that know nothing; aimed: mostly such as follow the primary.",
+)
+@STORE
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
+@click.option("--quiet", is_flag=True, help="Print only the summary.")
+def command(system: str, **flags: Any) -> int:
+    """Run SYSTEM in virtual time with one seed after another until a promise is broken.
+
+    Only the trial that broke it is kept, with its report. Exit code: 1 if there is one,
+    0 if the budget ended before.
+    """
+    flags["cluster"] = flags["cluster"] or "sim"
+    if flags["cluster"] != "sim":
+        raise UserError(f"hunt: trials are run on sim, not on {flags['cluster']!r}")
+    spec = spec_of(system, flags, given_flags(flags))
+    spec = with_strategy(spec, flags["strategy"], settings_of(flags["settings"]))
+    trials, minutes = flags["budget_trials"], flags["minutes"]
+    if trials is None and minutes is None:
+        trials = DEFAULT_TRIALS
+    show = sys.stderr if flags["as_json"] else sys.stdout
+    live = _Live(show, trials, flags["quiet"])
+    with AttemptPool(flags["jobs"]) as pool:
+        result = hunt(spec, pool, trials=trials, minutes=minutes, progress=live)
+        live.end()
+    click.echo(_summary(result, spec.seed), file=show)
+    if result.errors and len(result.errors) == result.trials:
+        raise InfrastructureError(f"hunt: no trial could be run; {result.errors[0]}")
+    outcome = None
+    if result.found is not None:
+        outcome = run_and_report(result.found.spec, flags["store_path"], show, True)
+        if outcome.verdict.valid is not False:
+            raise InfrastructureError(
+                f"hunt: seed {result.found.spec.seed} broke a promise, but not when run again; "
+                "duress run --twice shows where the runs differ"
+            )
+    if flags["as_json"]:
+        click.echo(json.dumps(_as_json(result, outcome)))
+    return 0 if result.found is None else 1
+
+
+class _Live:
+    """One line that is written over on a terminal; elsewhere one line every hundred trials."""
+
+    def __init__(self, stream: TextIO, trials: int | None, quiet: bool) -> None:
+        self._stream = stream
+        self._trials = trials
+        self._quiet = quiet
+        self._over = stream.isatty()
+
+    def __call__(self, state: Hunt) -> None:
+        if self._quiet or not (self._over or state.trials % 100 == 0):
+            return
+        line = f"{state.trials}" + (f" of {self._trials}" if self._trials else "") + " trials"
+        line += f", {_speed(state)}, {state.operations:,} operations, {state.wall_s:.0f} s"
+        self._stream.write(f"\r{line}\x1b[K" if self._over else f"{line}\n")
+        self._stream.flush()
+
+    def end(self) -> None:
+        if self._over and not self._quiet:
+            self._stream.write("\r\x1b[K")
+
+
+def _speed(state: Hunt) -> str:
+    wall_s = max(state.wall_s, 1e-9)
+    return f"{state.trials / wall_s * 60:.0f} a minute, {state.virtual_s / wall_s:.0f} x real time"
+
+
+def _summary(state: Hunt, first_seed: int) -> str:
+    said = f"{state.trials} trials in {state.wall_s:.1f} s ({_speed(state)}): "
+    if state.found is not None:
+        said += f"seed {state.found.spec.seed} broke a promise: {', '.join(state.found.anomalies)}"
+    else:
+        last = first_seed + state.trials - 1
+        said += f"no violation with the seeds {first_seed} to {last}"
+    if state.unknown:
+        said += f"; {state.unknown} unknown"
+    if state.errors:
+        said += f"; {len(state.errors)} could not be run, the first: {state.errors[0]}"
+    return said
+
+
+def _as_json(state: Hunt, outcome: Any) -> dict[str, Any]:
+    return {
+        "found": state.found is not None,
+        "seed": None if state.found is None else state.found.spec.seed,
+        "anomalies": [] if state.found is None else state.found.anomalies,
+        "run": None if outcome is None else outcome.folder,
+        "trials": state.trials,
+        "unknown": state.unknown,
+        "errors": state.errors,
+        "operations": state.operations,
+        "virtual_s": state.virtual_s,
+        "wall_s": round(state.wall_s, 3),
+        "spec": None if state.found is None else msgspec.to_builtins(state.found.spec),
+    }

@@ -1,0 +1,77 @@
+"""``duress replay``: a saved run once more."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from .. import registry, schedule, store
+from ..errors import UserError
+from ..simulation.repeat import first_difference
+from ..spec import TrialSpec
+from .one_trial import run_and_report
+from .trial_options import STORE, kinds_of
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  duress replay latest
+  duress replay runs/2026… --on docker      a failure found on sim, in containers"""
+)
+@click.argument("run", default="latest")
+@click.option("--on", "cluster", metavar="CLUSTER", help="Where (default: where it ran).")
+@STORE
+@click.option("--quiet", is_flag=True, help="Print only the summary.")
+def command(run: str, cluster: str | None, store_path: Path, quiet: bool) -> int:
+    """Repeat RUN (a folder, the beginning of its name, or 'latest') in a new run folder.
+
+    On sim it is the same run, which is checked. Elsewhere the same faults strike at the same
+    times; what clients and nodes do meanwhile is up to the machine.
+    """
+    before = store.find(run, store_path)
+    spec = again(before, cluster)
+    exact = spec.cluster == "sim" and cluster in (None, "sim")
+    prepare = getattr(registry.load("clusters", spec.cluster), "prepare", None)
+    if prepare is not None:
+        prepare(registry.load("systems", spec.system).image)
+    outcome = run_and_report(spec, store_path, sys.stdout, quiet)
+    if exact:
+        _compare(before.path, Path(outcome.folder))
+    return outcome.exit_code
+
+
+def again(folder: store.RunFolder, cluster: str | None) -> TrialSpec:
+    """What to run: the same on sim, else with the faults that took effect as a schedule."""
+    spec = folder.read_json("trial.json", TrialSpec)
+    wanted = cluster or spec.cluster
+    if wanted == spec.cluster == "sim":
+        return spec
+    system = registry.load("systems", spec.system)
+    if wanted not in system.clusters:
+        raise UserError(f"{spec.system} runs on {', '.join(system.clusters)}, not on {wanted!r}")
+    faults = schedule.read(folder.file(schedule.FILE))
+    schedule.check(faults, spec.nodes)
+    options = _fitting(spec, system, wanted)
+    return msgspec.structs.replace(
+        spec, cluster=wanted, nemeses=kinds_of(faults), schedule=faults, options=options
+    )
+
+
+def _fitting(spec: TrialSpec, system: Any, cluster: str) -> dict[str, Any]:
+    """The options that mean something on the other cluster."""
+    takers = [registry.load("clusters", cluster), registry.load("workloads", spec.workload), system]
+    known = {name for taker in takers for name in getattr(taker, "options", ())}
+    return {name: value for name, value in spec.options.items() if name in known}
+
+
+def _compare(before: Path, after: Path) -> None:
+    difference = first_difference(before, after)
+    if difference is None:
+        click.echo("the same, byte for byte")
+    else:
+        click.echo(f"not the same as then (was the code changed?): {difference}")

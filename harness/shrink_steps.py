@@ -1,0 +1,196 @@
+"""Ways to make a trial smaller: each yields candidates, the boldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from .attempts import Attempt
+from .planned_fault import PlannedFault
+from .spec import TrialSpec
+
+Change = Callable[[Attempt], Iterator[TrialSpec]]
+
+AFTER_S = 0.2
+"""So long a trial goes on after its anomaly was seen."""
+
+FEWEST_NODES = 3
+SHORTEST_S = 0.2
+LEAD_S = 0.5
+"""A fault strikes no earlier than this: there must be something to disturb."""
+
+_replace = msgspec.structs.replace
+
+
+def scheduled(spec: TrialSpec, faults: Sequence[PlannedFault]) -> TrialSpec:
+    """The same trial with these faults."""
+    kinds = list(dict.fromkeys(fault.kind for fault in faults))
+    return _replace(spec, schedule=list(faults), nemeses=kinds)
+
+
+def less_time(at: Attempt) -> Iterator[TrialSpec]:
+    """End soon after the anomaly shows, without the faults that came later."""
+    end_s = at.shown_by_s + AFTER_S
+    if 0 < end_s < at.spec.time_limit_s - SHORTEST_S:
+        faults = [fault for fault in _faults(at) if fault.at_s < end_s]
+        yield _replace(scheduled(at.spec, faults), time_limit_s=round(end_s, 3))
+
+
+def last_faults(at: Attempt) -> Iterator[TrialSpec]:
+    """Only the last one, two or four faults, from the beginning of a trial."""
+    faults = _faults(at)
+    for count in (1, 2, 4):
+        if count < len(faults):
+            kept = faults[-count:]
+            by_s = max(0.0, kept[0].at_s - LEAD_S)
+            time_limit_s = round(max(SHORTEST_S, at.spec.time_limit_s - by_s), 3)
+            moved = [_sooner(fault, by_s) for fault in kept]
+            yield _replace(scheduled(at.spec, moved), time_limit_s=time_limit_s)
+
+
+def fewer_faults(at: Attempt) -> Iterator[TrialSpec]:
+    """Without a half, a quarter, … of the faults."""
+    faults = _faults(at)
+    size = len(faults)
+    while size >= 1:
+        for start in range(0, len(faults), size):
+            yield scheduled(at.spec, faults[:start] + faults[start + size :])
+        size //= 2
+
+
+def fewer_moves(at: Attempt) -> Iterator[TrialSpec]:
+    """A partition that changes less often while it lasts."""
+    for index, fault in enumerate(_faults(at)):
+        moves = fault.parameters.get("moves")
+        if moves is None:
+            continue
+        for start, size in _chunks(len(moves)):
+            yield _with_parameters(at, index, moves=moves[:start] + moves[start + size :])
+
+
+def fewer_nodes(at: Attempt) -> Iterator[TrialSpec]:
+    """Without the last node (the others keep their names), or the last two."""
+    nodes = at.spec.nodes
+    for count in (len(nodes) - 2, len(nodes) - 1):
+        if count < FEWEST_NODES:
+            continue
+        left = set(nodes[:count])
+        faults = [kept for fault in _faults(at) if (kept := _among(fault, left)) is not None]
+        yield _replace(scheduled(at.spec, faults), nodes=nodes[:count])
+
+
+def fewer_targets(at: Attempt) -> Iterator[TrialSpec]:
+    """A fault that spares one more node, or a cut that spares one's links."""
+    for index, fault in enumerate(_faults(at)):
+        for target in fault.targets:
+            kept = _among(fault, set(fault.targets) - {target})
+            if kept is not None:
+                yield _with_fault(at, index, kept)
+
+
+def fewer_clients(at: Attempt) -> Iterator[TrialSpec]:
+    """Half the processes, or one less; half the operations a second."""
+    spec = at.spec
+    for concurrency in sorted({spec.concurrency // 2, spec.concurrency - 1}):
+        if concurrency >= 1 and concurrency != spec.concurrency:
+            yield _replace(spec, concurrency=concurrency)
+    if spec.rate > 2:
+        for share in (0.25, 0.5, 0.8):
+            yield _replace(spec, rate=max(1.0, round(spec.rate * share, 1)))
+
+
+def shorter_faults(at: Attempt) -> Iterator[TrialSpec]:
+    """Each healed earlier."""
+    for index, fault in enumerate(_faults(at)):
+        until_s = at.spec.time_limit_s if fault.until_s is None else fault.until_s
+        lasts_s = min(until_s, at.spec.time_limit_s) - fault.at_s
+        for share in (0.25, 0.5, 0.75):
+            if lasts_s * (1 - share) > 0.1:
+                shorter = round(fault.at_s + lasts_s * share, 3)
+                yield _with_fault(at, index, _replace(fault, until_s=shorter))
+
+
+def earlier_faults(at: Attempt) -> Iterator[TrialSpec]:
+    """Less waiting before a fault: it and all after it, and the end, come sooner."""
+    faults = _faults(at)
+    for index, fault in enumerate(faults):
+        quiet_from_s = LEAD_S
+        for before in faults[:index]:
+            quiet_from_s = max(quiet_from_s, before.until_s or before.at_s)
+        idle_s = fault.at_s - quiet_from_s
+        for share in (0.9, 0.5):
+            by_s = round(idle_s * share, 3)
+            if by_s < 0.2 or at.spec.time_limit_s - by_s < SHORTEST_S:
+                continue
+            moved = [each if i < index else _sooner(each, by_s) for i, each in enumerate(faults)]
+            yield _replace(
+                scheduled(at.spec, moved), time_limit_s=round(at.spec.time_limit_s - by_s, 3)
+            )
+
+
+MANY_SEEDS = 40
+"""For short trials whose faults strike nodes by name, whichever of them leads."""
+
+PASSES: Sequence[tuple[str, Change, int]] = (
+    ("less time", less_time, 1),
+    ("last faults", last_faults, MANY_SEEDS),
+    ("fewer faults", fewer_faults, 1),
+    ("fewer nodes", fewer_nodes, 1),
+    ("fewer clients", fewer_clients, 1),
+    ("fewer moves", fewer_moves, 1),
+    ("earlier faults", earlier_faults, 1),
+    ("fewer targets", fewer_targets, 1),
+    ("shorter faults", shorter_faults, 1),
+)
+"""Name, change, and at least how many seeds. In this order, for what makes a trial quicker
+makes all that comes later quicker too.
+"""
+
+
+def _faults(at: Attempt) -> list[PlannedFault]:
+    return sorted(at.spec.schedule or [], key=lambda fault: fault.at_s)
+
+
+def _chunks(count: int) -> Iterator[tuple[int, int]]:
+    size = count
+    while size >= 1:
+        yield from ((start, size) for start in range(0, count, size))
+        size //= 2
+
+
+def _with_fault(at: Attempt, index: int, fault: PlannedFault) -> TrialSpec:
+    faults = _faults(at)
+    return scheduled(at.spec, [*faults[:index], fault, *faults[index + 1 :]])
+
+
+def _with_parameters(at: Attempt, index: int, **changes: object) -> TrialSpec:
+    fault = _faults(at)[index]
+    parameters = {**fault.parameters, **changes}
+    if parameters.get("moves") == []:
+        del parameters["moves"]
+    return _with_fault(at, index, _replace(fault, parameters=parameters))
+
+
+def _sooner(fault: PlannedFault, by_s: float) -> PlannedFault:
+    until_s = None if fault.until_s is None else round(fault.until_s - by_s, 9)
+    return _replace(fault, at_s=round(fault.at_s - by_s, 9), until_s=until_s)
+
+
+def _among(fault: PlannedFault, nodes: set[str]) -> PlannedFault | None:
+    """What is left of a fault if only these nodes are struck; ``None`` if nothing is."""
+    targets = [target for target in fault.targets if target in nodes]
+    parameters = dict(fault.parameters)
+    if "cut" in parameters:
+        parameters["cut"] = _links_among(parameters["cut"], nodes)
+        if "moves" in parameters:
+            parameters["moves"] = [
+                {**move, "cut": _links_among(move["cut"], nodes)} for move in parameters["moves"]
+            ]
+        if not parameters["cut"] and not any(m["cut"] for m in parameters.get("moves", [])):
+            return None
+    return _replace(fault, targets=targets, parameters=parameters) if targets else None
+
+
+def _links_among(links: Sequence[Sequence[str]], nodes: set[str]) -> list[list[str]]:
+    return [list(link) for link in links if set(link) <= nodes]
