@@ -1,7 +1,4 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -9,44 +6,6 @@ from click.testing import CliRunner
 from duress.harness.cli import cli, main
 from duress.harness.cli.run import replay_command
 from duress.harness.spec import TrialSpec
-
-SUITE = Path(__file__).with_name("fake_suite.py")
-
-
-def duress(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-c", "from duress.harness.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-        timeout=60,
-    )
-
-
-def fake_run(*more, tmp_path):
-    return duress(
-        "run",
-        f"{SUITE}:FakeSystem",
-        "--on",
-        f"{SUITE}:FakeCluster",
-        "--nemesis",
-        "none",
-        "--time",
-        "0.4",
-        "--settle",
-        "0",
-        "--store",
-        tmp_path / "runs",
-        "--seed",
-        3,
-        *more,
-    )
-
-
-@pytest.fixture(autouse=True)
-def fake_cluster_is_allowed(monkeypatch, tmp_path):
-    """The fake system names its cluster ``fake``; by path it must name the path."""
 
 
 def test_help_names_every_command():
