@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -231,7 +232,11 @@ async def _orphans() -> list[Any]:
 
 def _zombies() -> list[str]:
     numbers = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-    stats = [(entry / "stat").read_text() for entry in numbers if (entry / "stat").exists()]
+    stats = []
+    for entry in numbers:
+        # A process may end between being listed and being read: then it is no zombie either.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            stats.append((entry / "stat").read_text())
     return [stat for stat in stats if stat.rpartition(")")[2].split()[0] == "Z"]
 
 
