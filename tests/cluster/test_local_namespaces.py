@@ -223,21 +223,22 @@ async def _orphans() -> list[Any]:
         statuses.append(await child.wait())
     done = await asyncio.to_thread(subprocess.run, ["sh", "-c", "exit 33"], check=False)
     for _ in range(2000):
-        zombies = _zombies()
-        if not zombies:
+        # Alive or a zombie: until the last one has ended and was collected.
+        if not (left := _sleepers()):
             break
         await asyncio.sleep(0.005)
-    return [statuses, done.returncode, _zombies()]
+    return [statuses, done.returncode, left]
 
 
-def _zombies() -> list[str]:
-    numbers = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+def _sleepers() -> list[str]:
+    """The stat lines of the orphans that are still there."""
     stats = []
-    for entry in numbers:
-        # A process may end between being listed and being read: then it is no zombie either.
+    for entry in Path("/proc").iterdir():
+        # A process may be collected between being listed and being read.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            stats.append((entry / "stat").read_text())
-    return [stat for stat in stats if stat.rpartition(")")[2].split()[0] == "Z"]
+            if entry.name.isdecimal():
+                stats.append((entry / "stat").read_text())
+    return [stat for stat in stats if "(sleep)" in stat or "(sh)" in stat]
 
 
 @pytest.mark.local
