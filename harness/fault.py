@@ -48,6 +48,9 @@ class Nemesis(Protocol):
     options: ClassVar[Mapping[str, str]]
     """The options it takes, with one line of documentation each."""
 
+    # Optional: ``check_aim(aim)`` (static) raises ``UserError`` for an aim of a schedule that
+    # ``plan`` would not understand; ``role_aims`` are the aims that follow roles.
+
     def generator(self) -> Generator:
         """Operations ``inject`` and ``heal`` for the nemesis process, without end.
 

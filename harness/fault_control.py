@@ -63,14 +63,16 @@ class FaultControl:
     async def _inject(self, wish: Mapping[str, Any]) -> Any:
         nemesis = self._nemeses[wish["kind"]]
         if isinstance(wish.get("targets"), list):  # decided already: from a schedule
+            aim = wish.get("aim", {})
             parameters = dict(wish.get("parameters", {}))
             fault = Fault(self._next_id, wish["kind"], wish["targets"], parameters)
         else:
+            aim = {name: value for name, value in wish.items() if name != "kind"}
             fault = await nemesis.plan(wish, self._next_id)
         if fault is None:
             return {"kind": wish["kind"], "skipped": "not possible now"}
         self._next_id += 1
-        self._say(fault, "injecting")
+        self._say(fault, "injecting", {"aim": aim} if aim else None)
         self.active[fault.id] = fault
         try:
             seen = await nemesis.inject(fault)

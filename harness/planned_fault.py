@@ -12,9 +12,11 @@ class PlannedFault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
 
     ``at_s``        seconds from the beginning of the load until it is injected.
     ``until_s``     the same until it is healed; ``None``: when the load is over.
-    ``targets``     node names.
+    ``targets``     node names. Without these and ``parameters``, it is aimed when it strikes.
     ``parameters``  as in :class:`~.fault.Fault`; a partition has its ``cut`` and, if it changes
                     while it lasts, ``moves``: ``[{"after_s": …, "cut": …}, …]``.
+    ``aim``         what was wished for before there were targets, in the nemesis's words:
+                    ``{"shape": "primary"}``, ``{"targets": "followers"}``.
     """
 
     kind: str
@@ -22,3 +24,13 @@ class PlannedFault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     until_s: float | None = None
     targets: list[str] = []
     parameters: dict[str, Any] = {}
+    aim: dict[str, Any] = {}
+
+    @property
+    def is_concrete(self) -> bool:
+        """Whether it says what to strike, and not only what to aim at."""
+        return bool(self.targets or self.parameters)
+
+    def aimed_anew(self) -> PlannedFault:
+        """The same fault, whose targets are chosen when it strikes; needs an ``aim``."""
+        return msgspec.structs.replace(self, targets=[], parameters={})

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from . import registry
 from .errors import UserError
 from .events import FaultChanged
 from .generator import PENDING, Context, Generator
@@ -36,14 +37,21 @@ def read(path: Path) -> list[PlannedFault]:
 def of_ledger(changes: Iterable[FaultChanged]) -> list[PlannedFault]:
     """The faults that took effect, with every concrete cut of those that moved."""
     began: dict[int, float] = {}
+    aims: dict[int, dict[str, Any]] = {}
     planned: dict[int, PlannedFault] = {}
     for change in changes:
         fault, at_s = change.fault, change.time / 1e9
         if change.state == "injecting":
             began[fault.id] = at_s
+            aims[fault.id] = change.seen.get("aim", {})
         elif change.state == "injected":
             planned[fault.id] = PlannedFault(
-                fault.kind, began[fault.id], None, fault.targets, dict(fault.parameters)
+                fault.kind,
+                began[fault.id],
+                None,
+                fault.targets,
+                dict(fault.parameters),
+                aims[fault.id],
             )
         elif change.state == "healed" and fault.id in planned:
             parameters = planned[fault.id].parameters
@@ -62,6 +70,19 @@ def _healing_began(began: Mapping[int, float], fault_id: int) -> float | None:
     return began.get(-fault_id)
 
 
+def by_role(faults: Iterable[PlannedFault]) -> list[PlannedFault]:
+    """The same faults; those that followed a role (the primary, say) do so again.
+
+    Which aims are roles is what a nemesis declares in its attribute ``role_aims``.
+    """
+    found = []
+    for fault in faults:
+        roles = getattr(registry.load("nemeses", fault.kind), "role_aims", frozenset())
+        follows = any(isinstance(aim, str) and aim in roles for aim in fault.aim.values())
+        found.append(fault.aimed_anew() if follows else fault)
+    return found
+
+
 def check(faults: Sequence[PlannedFault], nodes: Sequence[str]) -> None:
     """``UserError`` for times or nodes that make no sense, or two faults of a kind at once."""
     free_at: dict[str, float] = {}
@@ -73,10 +94,24 @@ def check(faults: Sequence[PlannedFault], nodes: Sequence[str]) -> None:
             raise UserError(f"{where}: expected until_s not before that, got {fault.until_s:g}")
         if fault.at_s < free_at.get(fault.kind, 0):
             raise UserError(f"{where}: the {fault.kind} before it is not healed by then")
+        if not fault.is_concrete and not fault.aim:
+            raise UserError(f'{where}: expected targets, or an aim such as {{"targets": "one"}}')
+        if not fault.is_concrete:
+            _check_aim(fault, where)
         free_at[fault.kind] = float("inf") if fault.until_s is None else fault.until_s
         unknown = sorted({*fault.targets, *_nodes_of(fault)} - set(nodes))
         if unknown:
             raise UserError(f"{where}: no node {unknown[0]!r}; there are: {', '.join(nodes)}")
+
+
+def _check_aim(fault: PlannedFault, where: str) -> None:
+    check_aim = getattr(registry.load("nemeses", fault.kind), "check_aim", None)
+    if check_aim is None:
+        raise UserError(f"{where}: it cannot be aimed; expected targets")
+    try:
+        check_aim(fault.aim)
+    except UserError as wrong:
+        raise UserError(f"{where}: {wrong}") from None
 
 
 def _nodes_of(fault: PlannedFault) -> Iterator[str]:
@@ -100,7 +135,10 @@ class Scheduled(Generator):
     def __init__(self, faults: Sequence[PlannedFault]) -> None:
         steps: list[tuple[int, int, str, dict[str, Any]]] = []
         for fault in faults:
-            value = {"kind": fault.kind, "targets": fault.targets, "parameters": fault.parameters}
+            value = {"kind": fault.kind, **fault.aim}
+            if fault.is_concrete:
+                value.update(targets=fault.targets, parameters=fault.parameters)
+                value.update({"aim": fault.aim} if fault.aim else {})
             steps.append((_ns(fault.at_s), 1, "inject", value))
             if fault.until_s is not None:
                 steps.append((_ns(fault.until_s), 0, "heal", {"kind": fault.kind}))

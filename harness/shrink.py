@@ -15,7 +15,7 @@ import msgspec
 
 from .attempts import Attempt, AttemptPool
 from .errors import UserError
-from .shrink_steps import PASSES, Change, scheduled
+from .shrink_steps import PASSES, SCRIPT, SOME_SEEDS, Change, scheduled
 from .spec import TrialSpec
 
 BASELINE_SEEDS = 20
@@ -84,7 +84,13 @@ class Shrinker:
         return state
 
     def _improve(self, smallest: Attempt, candidates: Change, least: int) -> Attempt | None:
-        return self._first_failing(candidates(smallest), max(least, self._seeds))
+        is_quick = smallest.operations <= SCRIPT
+        least = least if is_quick or least != SOME_SEEDS else 1
+        found = self._first_failing(candidates(smallest), max(least, self._seeds))
+        if found is None or all(fault.is_concrete for fault in found.spec.schedule or []):
+            return found
+        # Aimed faults as the ones they became, so that the passes to come can cut them down.
+        return self._first_failing([scheduled(found.spec, found.faults)], 1) or found
 
     def _first_failing(self, candidates: Iterable[TrialSpec], seeds: int) -> Attempt | None:
         """In their order, so that the result does not depend on how many processes there are."""

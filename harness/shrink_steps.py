@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from . import registry
 from .attempts import Attempt
 from .planned_fault import PlannedFault
 from .spec import TrialSpec
@@ -16,6 +17,9 @@ AFTER_S = 0.2
 """So long a trial goes on after its anomaly was seen."""
 
 FEWEST_NODES = 3
+SCRIPT = 500
+"""From so few operations on they are taken away one by one."""
+
 SHORTEST_S = 0.2
 LEAD_S = 0.5
 """A fault strikes no earlier than this: there must be something to disturb."""
@@ -129,22 +133,66 @@ def earlier_faults(at: Attempt) -> Iterator[TrialSpec]:
             )
 
 
+def aimed_anew(at: Attempt) -> Iterator[TrialSpec]:
+    """One of the faults, or two in a row, of a short trial, aimed again at whoever has the role.
+
+    For failures that many faults had a part in: concrete cuts name nodes that have another role
+    once an earlier fault is gone, but what a fault was aimed at stays.
+    """
+    by_aim = {msgspec.json.encode([f.kind, f.aim]): f for f in _faults(at) if f.aim}
+    for fault in reversed(by_aim.values()):
+        until_s = at.spec.time_limit_s if fault.until_s is None else fault.until_s
+        lasts_s = round(min(until_s, at.spec.time_limit_s) - fault.at_s, 3)
+        for times in (1, 2):
+            faults = [
+                _replace(fault.aimed_anew(), at_s=start_s, until_s=round(start_s + lasts_s, 3))
+                for start_s in (round(LEAD_S + i * (lasts_s + LEAD_S), 3) for i in range(times))
+            ]
+            time_limit_s = round((faults[-1].until_s or 0) + LEAD_S, 3)
+            if time_limit_s < at.spec.time_limit_s * 0.8:
+                yield _replace(scheduled(at.spec, faults), time_limit_s=time_limit_s)
+
+
+def fewer_operations(at: Attempt) -> Iterator[TrialSpec]:
+    """Without a half, a quarter, … of the clients' operations, where there are few."""
+    kept = list(range(at.operations)) if at.spec.operations is None else at.spec.operations
+    if len(kept) <= SCRIPT:
+        for start, size in _chunks(len(kept)):
+            yield _replace(at.spec, operations=kept[:start] + kept[start + size :])
+
+
+def smaller_workload(at: Attempt) -> Iterator[TrialSpec]:
+    """Fewer keys, say: what the workload declares to make for smaller histories."""
+    declared = getattr(registry.load("workloads", at.spec.workload), "smaller", {})
+    for name, values in declared.items():
+        for value in values:
+            if at.spec.options.get(name) == value:
+                break  # the ones that follow are larger
+            yield _replace(at.spec, options={**at.spec.options, name: value})
+
+
 MANY_SEEDS = 40
 """For short trials whose faults strike nodes by name, whichever of them leads."""
 
+SOME_SEEDS = 8
+"""For trials that are quick already."""
+
 PASSES: Sequence[tuple[str, Change, int]] = (
+    ("aimed anew", aimed_anew, MANY_SEEDS),
     ("less time", less_time, 1),
     ("last faults", last_faults, MANY_SEEDS),
     ("fewer faults", fewer_faults, 1),
-    ("fewer nodes", fewer_nodes, 1),
-    ("fewer clients", fewer_clients, 1),
+    ("fewer nodes", fewer_nodes, SOME_SEEDS),
+    ("fewer clients", fewer_clients, SOME_SEEDS),
+    ("smaller workload", smaller_workload, SOME_SEEDS),
     ("fewer moves", fewer_moves, 1),
-    ("earlier faults", earlier_faults, 1),
+    ("earlier faults", earlier_faults, SOME_SEEDS),
     ("fewer targets", fewer_targets, 1),
     ("shorter faults", shorter_faults, 1),
+    ("fewer operations", fewer_operations, 1),
 )
-"""Name, change, and at least how many seeds. In this order, for what makes a trial quicker
-makes all that comes later quicker too.
+"""Name, change, and at least how many seeds (some only for quick trials). In this order, for
+what makes a trial quicker makes all that comes later quicker too.
 """
 
 

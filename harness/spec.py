@@ -21,6 +21,8 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``options``         ``--set`` pairs, for system, workload, nemeses and cluster alike.
     ``check_time_s``    budget of each checker.
     ``schedule``        the faults and their times; ``None``: the nemeses decide.
+    ``operations``      numbers (from 0) of the client operations of the main phase that are
+                        performed, in the order in which they are drawn; ``None``: all.
     """
 
     system: str
@@ -39,6 +41,7 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     check_time_s: float = 60.0
     schedule: list[PlannedFault] | None = None
+    operations: list[int] | None = None
 
 
 def validate(spec: TrialSpec) -> TrialSpec:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from .. import __version__
-from . import registry, schedule, vacuity
+from . import message_counts, registry, schedule, vacuity
 from .cluster import Cluster, Node
 from .errors import DuressError, InfrastructureError, UserError
 from .events import (
@@ -29,7 +29,7 @@ from .events import (
 from .fault import Scene
 from .fault_control import FaultControl
 from .formats.jsonl import HistoryWriter
-from .generator import any_, clients, nemesis, shortest_any, stagger, time_limit
+from .generator import any_, chosen, clients, nemesis, shortest_any, stagger, time_limit
 from .generator.idle import Idle
 from .generator.steady import steady
 from .history import History
@@ -127,10 +127,7 @@ class Trial:
         folder.write_json("trial.json", self._info)
         self._history_file = HistoryWriter(folder.file("history.jsonl"))
         self._faults_file = LineFile(folder.file("faults.jsonl"))
-        workload = registry.load("workloads", spec.workload)
-        self._workload: Workload = workload(
-            those_of(workload, spec.options), spec.concurrency, self._random("workload")
-        )
+        self._workload: Workload = workload_of(spec)
         self._publish(TrialStarted(self._info, str(folder.path)))
 
     # -- phases ----------------------------------------------------------------
@@ -209,6 +206,8 @@ class Trial:
             timeout_s=self.spec.timeout_s,
         )
         self._now = interpreter.now
+        # Where the history's time begins, on the clock that a cluster's own records go by.
+        self._info["history_origin_ns"] = round((self._loop.time() - self._began) * 1e9)
         try:
             await self._prepare(system)
             yield interpreter
@@ -223,8 +222,10 @@ class Trial:
         operations = self._workload.generator()
         if self.spec.rate:
             operations = stagger(1 / self.spec.rate, operations)
-        limit_s = self.spec.time_limit_s
-        generator = time_limit(limit_s, clients(steady(f"{self.spec.seed}/operations", operations)))
+        operations = steady(f"{self.spec.seed}/operations", operations)
+        if self.spec.operations is not None:
+            operations = chosen(self.spec.operations, operations)
+        generator = time_limit(self.spec.time_limit_s, clients(operations))
         if self._nemesis_generators:
             # The clients' end is the end, not a fault that would come after it.
             faults = any_(*self._nemesis_generators, Idle())
@@ -267,7 +268,8 @@ class Trial:
             problems.insert(0, "interrupted before its end")
         if problems:
             parts["infrastructure"] = Verdict(valid="unknown", reason="; ".join(problems))
-        verdict = compose(parts)
+        counted = message_counts.of_trial(self.folder.path, self.history)
+        verdict = msgspec.structs.replace(compose(parts), statistics=counted)
         outcome = {True: "valid", False: "invalid"}.get(verdict.valid, "unknown")  # type: ignore[call-overload]
         if verdict.valid is not False and (interrupted or error):
             outcome = "interrupted" if interrupted else "error"
@@ -359,6 +361,16 @@ def judge_history(spec: TrialSpec, workload: Workload, history: History) -> Mapp
             )
     parts["vacuity"] = vacuity.check(history, spec.nemeses)
     return parts
+
+
+def workload_of(spec: TrialSpec) -> Workload:
+    """The trial's workload, which may ask for what the system promises."""
+    kind, system = registry.load("workloads", spec.workload), registry.load("systems", spec.system)
+    options = those_of(kind, spec.options)
+    if "promised-level" in kind.options and hasattr(system, "promised_level"):
+        level = system.promised_level(those_of(system, spec.options))
+        options = {"promised-level": level, **options}
+    return kind(options, spec.concurrency, Random(f"{spec.seed}/workload"))
 
 
 def those_of(kind: Any, options: Mapping[str, Any]) -> dict[str, Any]:

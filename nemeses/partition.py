@@ -99,6 +99,9 @@ SHAPES = {
     "leapfrog": "Aimed: cuts each new primary off and lets the one before it back in.",
 }
 
+ROLE_SHAPES = ("primary", "primary-pair", "new-primary", "leapfrog")
+"""Those that follow the primary."""
+
 
 class PartitionNemesis:
     """Cuts links between nodes, atomically, and probes that exactly those are cut."""
@@ -112,6 +115,7 @@ class PartitionNemesis:
         "flap-period": "seconds of one cut and heal of a flapping partition (default 0.2)",
     }
 
+    role_aims: ClassVar[frozenset[str]] = frozenset(ROLE_SHAPES)
     strategies: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "uniform": {"partition-shapes": ",".join([*RANDOM_SHAPES, "flapping"])},
         "aimed": {
@@ -135,10 +139,17 @@ class PartitionNemesis:
                     f"partition-shapes: no shape named {shape!r}; there are: {', '.join(SHAPES)}"
                 )
 
+    @staticmethod
+    def check_aim(aim: Mapping[str, Any]) -> None:
+        """``UserError`` for an aim of a schedule that :meth:`plan` would not understand."""
+        if aim.get("shape") not in SHAPES:
+            raise UserError(
+                f"expected an aim with one of the shapes {', '.join(SHAPES)}; got {dict(aim)}"
+            )
+
     def _default(self) -> list[str]:
         has_primary = isinstance(self._scene.system, HasPrimary)
-        aimed = ("primary", "primary-pair", "new-primary", "leapfrog")
-        return [s for s in SHAPES if has_primary or s not in aimed]
+        return [s for s in SHAPES if has_primary or s not in ROLE_SHAPES]
 
     def generator(self) -> Cadence:
         """Cuts about every interval, for about as long."""
@@ -153,12 +164,13 @@ class PartitionNemesis:
 
     async def plan(self, wish: Mapping[str, Any], fault_id: int) -> Fault | None:
         """Draw the links of a shape; aimed shapes ask (or wait) for the primary."""
-        cut = await self._cut_of(wish["shape"])
+        shape = wish["shape"]
+        cut = await self._cut_of(shape)
         if not cut:
             return None
         touched = sorted({node for link in cut for node in link})
-        parameters: dict[str, Any] = {"shape": wish["shape"], "cut": sorted(map(list, cut))}
-        if wish["shape"] == "flapping":
+        parameters: dict[str, Any] = {"shape": shape, "cut": sorted(map(list, cut))}
+        if shape == "flapping":
             parameters["period_s"] = float(self._scene.options.get("flap-period", 0.2))
         return Fault(fault_id, self.name, touched, parameters)
 

@@ -10,7 +10,7 @@ from ..harness.cluster import Node
 from ..harness.errors import UserError
 from ..harness.fault import Fault, Scene
 from .cadence import Cadence
-from .targets import choose, wanted
+from .targets import CHOICES, choose, wanted
 
 
 class ProcessFault:
@@ -18,6 +18,7 @@ class ProcessFault:
 
     name: ClassVar[str]
     clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "sim")
+    role_aims: ClassVar[frozenset[str]] = frozenset({"primaries", "followers"})
     default_choices: ClassVar[list[str]]
     lasts_share: ClassVar[float]
     """How long it lasts by default, as a share of the interval."""
@@ -25,6 +26,14 @@ class ProcessFault:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._choices = wanted(scene.options.get(f"{self.name}-targets"), self.default_choices)
+
+    @staticmethod
+    def check_aim(aim: Mapping[str, Any]) -> None:
+        """``UserError`` for an aim of a schedule that :meth:`plan` would not understand."""
+        if aim.get("targets") not in CHOICES:
+            raise UserError(
+                f"expected an aim with one of the targets {', '.join(CHOICES)}; got {dict(aim)}"
+            )
 
     def generator(self) -> Cadence:
         """Strikes about every interval."""

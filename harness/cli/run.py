@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..spec import TrialSpec
 from .one_trial import replay_command as replay_command
 from .one_trial import run_and_report, run_twice
-from .trial_options import STORE, given_flags, spec_of, trial_options
+from .trial_options import BY_ROLE, STORE, given_flags, spec_of, trial_options
 
 EXIT_DIVERGED = 3
 
@@ -45,6 +45,7 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Inject the faults of this file (a run folder's schedule.json) instead of drawing some.",
 )
+@BY_ROLE
 @click.option("--twice", is_flag=True, help="On sim: run again and compare, byte for byte.")
 @STORE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")

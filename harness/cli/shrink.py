@@ -25,7 +25,7 @@ Examples:
 )
 @click.argument("run", default="latest")
 @click.option(
-    "--budget-trials", type=click.IntRange(1), default=600, show_default=True, help="Most trials."
+    "--budget-trials", type=click.IntRange(1), default=3000, show_default=True, help="Most trials."
 )
 @click.option(
     "--minutes",

@@ -88,6 +88,12 @@ STORE = click.option(
     help="Folder of run folders.",
 )
 
+BY_ROLE = click.option(
+    "--by-role",
+    is_flag=True,
+    help="Aim faults that followed the primary at whoever it is then, not at the nodes named.",
+)
+
 
 def trial_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a command with ``SYSTEM`` and every flag that :func:`spec_of` reads."""
@@ -99,7 +105,8 @@ def trial_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def defaults() -> dict[str, Any]:
     """What the flags are where they are not given, by parameter."""
     probe = click.command()(trial_options(lambda: None))
-    return {str(parameter.name): parameter.default for parameter in probe.params}
+    # What click calls the lack of a default differs between its versions; this does not.
+    return {str(each.name): each.to_info_dict().get("default") for each in probe.params}
 
 
 def given_flags(flags: Collection[str]) -> set[str]:
@@ -130,6 +137,10 @@ def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> 
     faults = schedule.read(flags["schedule"]) if flags.get("schedule") else None
     if faults is not None and "nemesis" in given:
         raise UserError("--nemesis: the schedule says which faults there are; give only one")
+    if flags.get("by_role"):
+        if faults is None:
+            raise UserError("--by-role: re-aims the faults of a --schedule; give one")
+        faults = schedule.by_role(faults)
     nemeses = _nemeses(flags["nemesis"], system) if faults is None else kinds_of(faults)
     _check_nemeses(nemeses, cluster)
     takers = [system, registry.load("workloads", workload), registry.load("clusters", cluster)]

@@ -21,6 +21,7 @@ else is a combinator around these::
 from . import independent, simulate, values
 from .checking import GeneratorError, friendly_exceptions, trace, validate
 from .choosing import any_, mix, shortest_any
+from .chosen import chosen
 from .context import Context
 from .core import PENDING, Answer, Generator, Log, Pending, Sleep
 from .each import each_process, each_thread
@@ -41,6 +42,7 @@ __all__ = [
     "Pending",
     "Sleep",
     "any_",
+    "chosen",
     "clients",
     "concat",
     "concurrency_limit",

@@ -66,7 +66,13 @@ def test_steps_come_at_their_times_and_heals_before_injects():
     [
         ([PlannedFault("kill", -1.0)], "at least 0"),
         ([PlannedFault("kill", 2.0, 1.0)], "not before that"),
-        ([PlannedFault("kill", 1.0, 4.0), PlannedFault("kill", 3.0)], "is not healed by then"),
+        ([PlannedFault("kill", 2.0, 3.0)], "expected targets, or an aim"),
+        ([PlannedFault("kill", 2.0, 3.0, aim={"targets": "all of them"})], "one of the targets"),
+        ([PlannedFault("partition", 2.0, 3.0, aim={"form": "ring"})], "one of the shapes"),
+        (
+            [PlannedFault("kill", 1.0, 4.0, ["n1"]), PlannedFault("kill", 3.0, None, ["n1"])],
+            "is not healed by then",
+        ),
         ([PlannedFault("kill", 1.0, 2.0, ["n9"])], "no node 'n9'"),
         ([PlannedFault("partition", 1.0, 2.0, [], {"cut": [["n1", "n8"]]})], "no node 'n8'"),
         ([PlannedFault("partition", 1.0, 2.0, [], {"cut": [3]})], "lists of"),
@@ -75,6 +81,39 @@ def test_steps_come_at_their_times_and_heals_before_injects():
 def test_schedules_that_make_no_sense_are_refused(faults, said):
     with pytest.raises(UserError, match=said):
         schedule.check(faults, NODES)
+
+
+AIMED = [
+    PlannedFault("partition", 1.0, 3.0, aim={"shape": "primary"}),
+    PlannedFault("kill", 4.0, 5.0, aim={"targets": "followers"}),
+]
+
+
+def test_an_aimed_fault_strikes_whoever_has_the_role_then(tmp_path):
+    first, second = folder(tmp_path / "first"), folder(tmp_path / "second")
+    aimed = scheduled(spec(seed=11, options={}), AIMED)
+    repeat.run(aimed, first)
+    faults = schedule.read(first.file(schedule.FILE))
+    assert [(f.kind, f.aim, bool(f.targets)) for f in faults] == [
+        ("partition", {"shape": "primary"}, True),
+        ("kill", {"targets": "followers"}, True),
+    ]
+    assert len(faults[1].targets) == 4
+    alone = {node for node in spec().nodes if [node, "n1"] in faults[0].parameters["cut"]}
+    assert alone - {"n1"} or len(faults[0].parameters["cut"]) == 8
+    repeat.run(scheduled(aimed, faults), second)
+    assert clients_of(first.path) == clients_of(second.path)
+
+
+def test_only_faults_that_followed_a_role_are_aimed_by_role():
+    faults = [
+        PlannedFault("kill", 1.0, 2.0, ["n1"], {"choice": "one"}, {"targets": "one"}),
+        PlannedFault("kill", 3.0, 4.0, ["n1"], {"choice": "primaries"}, {"targets": "primaries"}),
+        PlannedFault("partition", 3.0, 4.0, ["n1"], {"cut": []}),
+    ]
+    concrete, aimed, unaimed = schedule.by_role(faults)
+    assert (concrete, unaimed) == (faults[0], faults[2])
+    assert (aimed.targets, aimed.parameters, aimed.aim) == ([], {}, {"targets": "primaries"})
 
 
 def test_a_file_with_a_typing_error_is_named(tmp_path):

@@ -95,6 +95,43 @@ def test_moves_and_targets_go_one_after_the_other():
     assert ["n5"] in spared
 
 
+def test_aims_are_tried_alone_in_a_short_trial():
+    aimed = [
+        PlannedFault("kill", 1.0, 2.0, ["n1"], {}, {"targets": "one"}),
+        PlannedFault("partition", 3.0, 4.5, ["n1"], {"cut": CUT}, {"shape": "leapfrog"}),
+    ]
+    at = failed()
+    at = Attempt(shrink_steps.scheduled(at.spec, aimed), "invalid", [], 100, 5.0, aimed, 1.0)
+    tried = list(shrink_steps.aimed_anew(at))
+    assert [[f.kind for f in each.schedule or []] for each in tried] == [
+        ["partition"],
+        ["partition", "partition"],
+        ["kill"],
+        ["kill", "kill"],
+    ]
+    first = (tried[0].schedule or [])[0]
+    assert (first.at_s, first.until_s, first.is_concrete) == (0.5, 2.0, False)
+    assert tried[0].time_limit_s == 2.5
+
+
+def test_operations_are_left_out_by_number():
+    at = failed()
+    assert [len(each.operations or []) for each in shrink_steps.fewer_operations(at)][:3] == [
+        0,
+        50,
+        50,
+    ]
+    many = Attempt(at.spec, "invalid", [], 10_000, 5.0, FAULTS, 1.0)
+    assert not list(shrink_steps.fewer_operations(many))
+
+
+def test_the_workload_says_what_makes_it_smaller():
+    (smaller,) = shrink_steps.smaller_workload(failed())
+    assert smaller.options["threads-per-key"] == "100"
+    again = Attempt(smaller, "invalid", [], 100, 5.0, FAULTS, 1.0)
+    assert not list(shrink_steps.smaller_workload(again))
+
+
 def test_faults_move_to_the_front_together_with_the_end():
     moved = next(iter(shrink_steps.earlier_faults(failed())))
     assert [fault.at_s for fault in moved.schedule or []] == [0.65, 4.65]
