@@ -66,6 +66,16 @@ class HasPrimary(Protocol):
 
 
 @runtime_checkable
+class PromisesLevel(Protocol):
+    """A system whose transactions have an isolation level, by which workloads judge them."""
+
+    @classmethod
+    def promised_level(cls, options: Mapping[str, Any]) -> str | None:
+        """The level it promises with these options, such as ``snapshot-isolation``."""
+        ...
+
+
+@runtime_checkable
 class Closable(Protocol):
     """A system that itself holds connections (to ask for roles, say)."""
 

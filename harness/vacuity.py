@@ -29,6 +29,26 @@ def outcomes(history: History) -> dict[str, dict[str, int]]:
     return {f: dict(by_type) for f, by_type in counts.items()}
 
 
+def _one_sided_transactions(history: History) -> list[str]:
+    """Why the transactions that succeeded say nothing: none of them wrote, or none read."""
+    # What no successful transaction did so far, and whether any tried to.
+    missing = {"writes": False, "reads": False}
+    for invoked, completion in history.pairs():
+        if invoked.f != "txn" or not isinstance(invoked.value, list):
+            continue
+        succeeded = completion is not None and completion.type == TYPE_NAMES[OK]
+        for step in invoked.value:
+            is_read = isinstance(step, list) and step[:1] in (["r"], ["read"])
+            does = "reads" if is_read else "writes"
+            if does in missing:
+                missing[does] = True
+                if succeeded:
+                    del missing[does]
+        if not missing:
+            break
+    return [f"no 'txn' that {does} ever succeeded" for does, tried in missing.items() if tried]
+
+
 def check(history: History, nemeses: Sequence[str]) -> Verdict:
     """Unknown if some kind of operation never succeeded, or if a wanted fault never took effect."""
     counts = outcomes(history)
@@ -37,6 +57,8 @@ def check(history: History, nemeses: Sequence[str]) -> Verdict:
         for f, by_type in counts.items()
         if not by_type[TYPE_NAMES[OK]]
     ]
+    if counts.get("txn", {}).get(TYPE_NAMES[OK]):
+        reasons += _one_sided_transactions(history)
     if not counts:
         reasons.append("no operation was ever invoked")
     effective = {

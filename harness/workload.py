@@ -17,6 +17,9 @@ class Workload(Protocol):
     options: ClassVar[Mapping[str, str]]
     """The options it takes, with one line of documentation each."""
 
+    # ``smaller`` (optional): options by name with values that make for smaller histories, the
+    # smallest first; ``duress shrink`` tries them.
+
     def generator(self) -> Generator:
         """The clients' operations during the main phase; the trial limits rate and time."""
         ...

@@ -28,6 +28,19 @@ ATOMIC_COMMIT = (
     "all participants of a transaction decide the same, and commit only if all agreed",
 )
 EXCLUSION = ("mutual exclusion", "no two clients hold the same lock at the same time")
+READ_ATOMIC = (
+    "read atomic",
+    "of each other transaction, all is seen or nothing",
+)
+CAUSAL = ("causal consistency", "nobody sees an effect without its cause")
+SEQUENTIAL = (
+    "sequential consistency",
+    "everyone sees what a client did in the order in which it did it",
+)
+CONSERVATION = (
+    "the bank's invariant",
+    "transfers neither make nor lose money, and overdraw no account",
+)
 DURABILITY = ("durability", "what was acknowledged is never lost")
 AGREEMENT = ("agreement", "no two nodes decide differently")
 ELECTION = ("election safety", "there is at most one leader in a term")
@@ -44,6 +57,13 @@ PROMISES: dict[str, tuple[str, str]] = {
     "g1b": READ_COMMITTED,
     "g1c": READ_COMMITTED,
     "internal": READ_COMMITTED,
+    "fractured-read": READ_ATOMIC,
+    "observed-transaction-vanishes": READ_ATOMIC,
+    "pram-violation": SESSION,
+    "causal-violation": CAUSAL,
+    "causal-reverse": CAUSAL,
+    "nonsequential": SEQUENTIAL,
+    "g-cursor": SNAPSHOT,
     "lost-update": SNAPSHOT,
     "g-single": SNAPSHOT,
     "g-nonadjacent": SNAPSHOT,
@@ -51,6 +71,10 @@ PROMISES: dict[str, tuple[str, str]] = {
     "write-skew": SERIALIZABILITY,
     "g2": SERIALIZABILITY,
     "g2-item": SERIALIZABILITY,
+    "wrong-total": CONSERVATION,
+    "negative-balance": CONSERVATION,
+    "unknown-account": CONSERVATION,
+    "missing-balance": CONSERVATION,
     "lost-write": DURABILITY,
     "lost": DURABILITY,
     "duplicate": INTEGRITY,

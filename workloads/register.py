@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
@@ -50,6 +50,9 @@ class RegisterWorkload:
         "ops-per-key": "operations before a key is retired for a new one (default 300)",
         "read-share": "share of operations that read (default 0.4)",
     }
+
+    smaller: ClassVar[Mapping[str, Sequence[str]]] = {"threads-per-key": ("100",)}
+    """What ``duress shrink`` tries: everyone on one key."""
 
     def __init__(self, options: Mapping[str, Any], concurrency: int, random: Random) -> None:
         self._threads_per_key = _number(options, "threads-per-key", min(2, concurrency), 1)

@@ -24,7 +24,9 @@ UNSAID: Any = object()
 """Of ``--initial``, where ``null`` means something."""
 
 
-TRANSACTION_FLAGS = ("level", "anomalies", "linearizable_keys", "sequential_keys", "wfr_keys")
+TRANSACTION_FLAGS = (
+    "level", "anomalies", "linearizable_keys", "sequential_keys", "wfr_keys", "transaction_order",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,12 @@ JSON: one object a file, in an array when there are several."""
 )
 @click.option("--sequential-keys", is_flag=True, help="For rw-register: each key is sequential.")
 @click.option("--wfr-keys", is_flag=True, help="For rw-register: writes follow reads.")
+@click.option(
+    "--transaction-order",
+    metavar="FILE",
+    help="For rw-register: JSON, the indices of transactions in the order in which they wrote.",
+)
+@click.option("--total", type=int, help="For bank: what the accounts hold together.")
 @click.option("--first", is_flag=True, help="Stop at the first object that fails.")
 @click.option(
     "--set",
@@ -140,26 +148,37 @@ def _json_value(text: str | None) -> Any:
 
 def _judge(file: str, flags: dict[str, Any]) -> Judged:
     try:
-        loaded = load(file, flags["format_"])
+        loaded = load(file, flags["format_"], transactions=_of_transactions(flags["model"]))
         checker = _checker(loaded, flags)
+        began, verdict = _checked(checker, loaded, flags)
     except UserError as error:
         if flags["as_json"]:
             click.echo(f"duress: {error}", err=True)
         return Judged(file, None, None, 0.0, str(error))
+    return Judged(file, loaded, verdict, time.perf_counter() - began)
+
+
+def _checked(checker: Any, loaded: Loaded, flags: dict[str, Any]) -> tuple[float, Verdict]:
+    """When it began, and the verdict."""
     options: dict[str, Any] = {"time_limit_s": flags["time_limit_s"]}
     if loaded.metadata.get("realtime") is False:
         options["realtime"] = False
     if flags["memory_limit_mb"]:
         options["memory_limit_bytes"] = flags["memory_limit_mb"] << 20
     began = time.perf_counter()
-    verdict = checker.check(loaded.history, options)
-    return Judged(file, loaded, verdict, time.perf_counter() - began)
+    return began, checker.check(loaded.history, options)
 
 
 def _checker(loaded: Loaded, flags: dict[str, Any]) -> Any:
     suggested = dict(loaded.metadata.get("suggested", {}))
     meant = suggested.pop("model", None)
     model = flags["model"] or meant or DEFAULT_MODEL
+    told = next((name for name in TRANSACTION_FLAGS if flags[name]), None)
+    if told and not flags["model"] and not meant:
+        raise UserError(
+            f"--{told.replace('_', '-')} is for transactions: say --model list-append or "
+            "--model rw-register"
+        )
     wishes = _wishes(flags)
     if ".py:" in model:
         kind = registry.load("checkers", "linearizable")
@@ -173,6 +192,13 @@ def _checker(loaded: Loaded, flags: dict[str, Any]) -> Any:
     raise UserError(f"--model {model}: no such model; there are: {known} (or path.py:Name)")
 
 
+def _of_transactions(model: str | None) -> bool:
+    """Whether the model's checker works on micro-operations as arrays."""
+    return model is not None and any(
+        model in kind.models() and getattr(kind, "takes_transactions", False) for kind in _kinds()
+    )
+
+
 def _wishes(flags: dict[str, Any]) -> dict[str, Any]:
     """What the user asked of the checker."""
     wishes: dict[str, Any] = {}
@@ -180,6 +206,8 @@ def _wishes(flags: dict[str, Any]) -> dict[str, Any]:
         wishes["initial"] = flags["initial"]
     if flags["failed_cas"] is not None:
         wishes["failed_cas"] = flags["failed_cas"]
+    if flags["total"] is not None:
+        wishes["total"] = flags["total"]
     for name in (*TRANSACTION_FLAGS, "first"):
         if flags[name]:
             wishes[name] = flags[name]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from random import Random
 
 import click
+import msgspec
 
-from .. import registry, store, trial
+from .. import message_counts, registry, store, trial
 from ..formats import jsonl
 from ..spec import TrialSpec
 from ..verdict import Verdict, compose
@@ -43,17 +43,14 @@ def judge_again(folder: store.RunFolder) -> Verdict:
     """Check the saved history with today's checkers and write the new verdict."""
     spec = folder.read_json("trial.json", TrialSpec)
     history = jsonl.read(folder.file("history.jsonl")).history
-    kind = registry.load("workloads", spec.workload)
-    workload = kind(
-        trial.those_of(kind, spec.options), spec.concurrency, Random(f"{spec.seed}/workload")
-    )
-    parts = dict(trial.judge_history(spec, workload, history))
+    parts = dict(trial.judge_history(spec, trial.workload_of(spec), history))
     if folder.file("verdict.json").is_file():
         # What went wrong with the machine then is not in the history.
         before = folder.read_json("verdict.json", Verdict).parts.get("infrastructure")
         if before is not None:
             parts["infrastructure"] = before
-    verdict = compose(parts)
+    counted = message_counts.of_trial(folder.path, history)
+    verdict = msgspec.structs.replace(compose(parts), statistics=counted)
     folder.write_json("verdict.json", verdict)
     info = folder.read_json("trial.json")
     if info.get("outcome") in (None, "valid", "invalid", "unknown"):

@@ -52,3 +52,34 @@ def test_a_fault_that_failed_or_was_skipped_or_never_came_is_unknown():
         verdict = vacuity.check(history(*READ_OK, *rows), ["kill"])
         assert verdict.valid == "unknown"
         assert "kill" in verdict.reason
+
+
+WROTE, READ = [["w", 1, 1]], [["r", 1, None]]
+
+
+def txns(*rows):
+    return vacuity.check(
+        history(*(row for p, t, v in rows for row in ((p, "invoke", "txn", v), (p, t, "txn", v)))),
+        [],
+    )
+
+
+def test_transactions_that_all_failed_are_unknown():
+    verdict = txns((0, "fail", WROTE), (1, "fail", READ))
+    assert verdict.valid == "unknown"
+    assert "no 'txn' ever succeeded (2 tried)" in verdict.reason
+
+
+def test_transactions_of_which_only_readers_or_writers_succeeded_are_unknown():
+    verdict = txns((0, "fail", WROTE), (1, "ok", READ))
+    assert verdict.valid == "unknown"
+    assert verdict.reason == "no 'txn' that writes ever succeeded"
+    assert txns((0, "info", READ + WROTE), (1, "ok", WROTE)).reason == (
+        "no 'txn' that reads ever succeeded"
+    )
+
+
+def test_transactions_that_read_and_wrote_pass():
+    assert txns((0, "ok", WROTE), (1, "ok", READ)).valid is True
+    assert txns((0, "ok", READ + WROTE), (1, "fail", WROTE)).valid is True
+    assert txns((0, "ok", READ), (1, "fail", READ)).valid is True, "nobody tried to write"

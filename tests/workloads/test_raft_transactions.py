@@ -1,0 +1,118 @@
+"""Transactional workloads against Raft: it keeps its promises, and its mutants are found."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from duress.harness import registry
+from duress.harness.attempts import attempt
+from duress.harness.spec import TrialSpec
+
+WORKLOADS = registry.load("systems", "raft").workloads[1:]
+
+FOUND_BY = [
+    ("txn-not-atomic", "append", "G-single"),
+    ("txn-not-atomic", "rw-register", "G-single"),
+    ("txn-not-atomic", "bank", "wrong-total"),
+    ("txn-stale-read", "append", "G-single-realtime"),
+    ("txn-stale-read", "rw-register", "G-single-realtime"),
+    ("txn-stale-read", "causal", "pram-violation"),
+    ("txn-stale-read", "monotonic", "monotonic-reads"),
+    ("txn-checks-early", "bank", "negative-balance"),
+    ("txn-checks-early", "write-skew", "G2"),
+    ("txn-read-cache", "long-fork", "long-fork"),
+    ("txn-read-cache", "causal", "causal-reverse"),
+    ("txn-read-cache", "monotonic", "long-fork"),
+    ("txn-read-cache", "sequential", "nonsequential"),
+]
+"""Mutant, the workload that must find it, and the anomaly that is among those reported."""
+
+MOST_TRIALS = 15
+"""Measured in most cases 1, at most 3; other parts may change what a seed means."""
+
+
+def spec(workload, seed, **changes):
+    fields = {
+        "system": "raft",
+        "workload": workload,
+        "nemeses": ["partition", "kill"],
+        "cluster": "sim",
+        "nodes": [f"n{i}" for i in range(1, 6)],
+        "seed": seed,
+        "concurrency": 10,
+        "rate": 150.0,
+        "time_limit_s": 6.0,
+        "settle_s": 0.5,
+        "interval_s": 1.0,
+    }
+    return TrialSpec(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_raft_keeps_its_promise(workload):
+    for seed in (1, 2):
+        result = attempt(spec(workload, seed))
+        assert result.error is None
+        assert (result.outcome, result.anomalies) == ("valid", []), f"seed {seed}"
+        assert result.operations > 300
+
+
+def test_raft_keeps_its_promise_on_a_bad_network():
+    bad = {"loss": "0.05", "duplicate": "0.05", "latency": "uniform:0:30", "unsynced": "torn"}
+    for seed, workload in enumerate(("append", "bank", "write-skew", "monotonic"), 1):
+        result = attempt(spec(workload, seed, options={**bad, "forward": "true"}))
+        assert result.error is None
+        assert (result.outcome, result.anomalies) == ("valid", []), workload
+
+
+@pytest.mark.parametrize(("mutant", "workload", "anomaly"), FOUND_BY)
+def test_a_mutant_is_found(mutant, workload, anomaly):
+    for seed in range(MOST_TRIALS):
+        result = attempt(spec(workload, seed, mutant=mutant, options={"mutant": mutant}))
+        assert result.error is None
+        if anomaly in result.anomalies:
+            assert result.failed
+            return
+    pytest.fail(f"no {anomaly} in {MOST_TRIALS} trials")
+
+
+def test_every_mutant_shows_its_anomaly_in_its_own_workload():
+    mine = [m for m in registry.mutants() if m.system == "raft" and "workload" in m.conditions]
+    assert {(m.name, m.conditions["workload"], m.anomaly) for m in mine} <= set(FOUND_BY)
+    assert len(mine) == 4
+
+
+def test_a_bank_that_may_be_overdrawn_is_not_accused_of_it():
+    options = {"negative-balances": "true", "accounts": "3", "balance": "2", "max-transfer": "20"}
+    result = attempt(spec("bank", 1, options=options))
+    assert (result.outcome, result.anomalies) == ("valid", [])
+
+
+def run(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", "from duress.harness.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout or "null"), done.stderr
+
+
+def test_a_hunt_of_a_mutant_takes_its_workload(tmp_path):
+    arguments = ["--mutant", "txn-checks-early", "--time", "4", "--jobs", "1", "--seed", "0"]
+    code, said, error = run(
+        "hunt", "raft", *arguments, "--budget-trials", "9", "--store", str(tmp_path), "--json"
+    )
+    assert code == 1, error
+    assert said["anomalies"] == ["G2"]
+    assert said["spec"]["workload"] == "write-skew"
+
+
+@pytest.mark.local
+def test_transactions_on_real_processes(tmp_path):
+    arguments = ["--workload", "append", "--on", "local", "--time", "8", "--interval", "1.5"]
+    code, said, error = run("run", "raft", *arguments, "--store", str(tmp_path), "--json")
+    assert (code, said["valid"]) == (0, True), (said, error)
+    assert said["ops"]["ok"] > 100
