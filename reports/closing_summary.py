@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..harness.verdict import Anomaly, Verdict
-from . import run_folder, statistics, story, words
+from . import messages, run_folder, statistics, story, words
 from .console import console_for
 from .run_folder import Run
 from .statistics import Statistics
@@ -54,6 +54,9 @@ def compose(run: Run, figures: Statistics) -> list[Line]:
         lines += [[(f"  {text}", "")] for text in said.detail.splitlines()]
     lines.append([])
     lines += _figures(run.spec, figures)
+    counted = messages.sentence(run.verdict)
+    if counted is not None:
+        lines.append(_row("messages", counted))
     if run.verdict is not None and run.verdict.anomalies:
         lines.append([])
         lines += _anomalies(run, run.verdict, figures)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..harness.history import (
+    FAIL,
     INFO,
     INVOKE,
     NEMESIS_PROCESS,
@@ -15,7 +16,7 @@ from ..harness.history import (
     History,
 )
 from ..harness.verdict import Anomaly
-from . import story, words
+from . import micro_operations, story, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,8 @@ def drawing(history: History, anomaly: Anomaly) -> dict[str, Any] | None:
 
     ``calls``: ``index``, ``process``, ``start``, ``end`` (``None``: never completed), ``outcome``,
     ``label``, ``said`` (a sentence), ``role`` (``stuck``, ``evidence`` or ``context``), ``order``
-    (place in the longest linearization, from 1) and ``state`` (after it).
+    (place in the longest linearization, from 1) and ``state`` (after it). ``states``: what the
+    object can hold after the longest order.
     """
     pairs = story.evidence_calls(history, anomaly)
     if not pairs:
@@ -69,11 +71,20 @@ def drawing(history: History, anomaly: Anomaly) -> dict[str, Any] | None:
     for call in calls:
         if call["order"] is not None:
             call["order"] = drawn.index(call["order"]) + 1
-    return {"calls": calls, "edges": edges(anomaly.details, history)}
+    arrows = [
+        {name: edge[name] for name in ("from", "to", "type", "why")}
+        for edge in edges(anomaly.details, history)
+    ]
+    return {"calls": calls, "edges": arrows, "states": _last_states(anomaly.details)}
 
 
 def label(f: str, asked: Any, answered: Any) -> str:
-    """A call in a few characters: ``w 5``, ``r → 3``, ``cas 1→2``."""
+    """A call in a few characters: ``w 5``, ``r → 3``, ``cas 1→2``, ``append x 1; r y → [2]``."""
+    for value in (answered, asked):
+        mops = micro_operations.listed(value)
+        if mops is not None:
+            said = "; ".join(micro_operations.say(mop, LABEL_LENGTH) for mop in mops[:8])
+            return said if len(said) <= 60 else f"{said[:59]}…"
     if f == "read":
         text = "r → " + ("?" if answered is None else words.value(answered, LABEL_LENGTH))
     elif f == "write":
@@ -101,6 +112,8 @@ def neighbours(columns: Columns, chosen: Sequence[int], limit: int) -> set[int]:
     # A call that overlaps [low, high] has its invocation or its completion inside.
     first, last = (int(i) for i in np.searchsorted(related, [low, high + 1]))
     found = np.setdiff1d(_invocations(columns, related[first:last]), at)
+    ends = columns.pair[found]
+    found = found[(ends == UNPAIRED) | (columns.type[ends] != FAIL)]  # those did not happen
     after = np.searchsorted(at, found)
     distance = np.minimum(
         np.abs(found - at[np.maximum(after - 1, 0)]),
@@ -135,19 +148,35 @@ def linearization(
 ) -> tuple[dict[int, int], dict[int, str]]:
     """The longest order that the checker could build: place and state by invocation.
 
-    Entries of ``details["longest"]`` are indices, or objects with ``index`` and maybe ``state``.
+    Entries of ``details["longest"]`` are indices, or objects with ``index`` and maybe ``state``;
+    ``details["longest_states"]`` may hold the states beside it.
     """
     order: dict[int, int] = {}
     states: dict[int, str] = {}
     given = details.get("longest", details.get("linearization"))
-    for entry in given if isinstance(given, list) else []:
+    given = given if isinstance(given, list) else []
+    held = details.get("longest_states")
+    held = held if isinstance(held, list) and len(held) == len(given) else [None] * len(given)
+    for entry, state in zip(given, held, strict=True):
         at = _index_of(entry, history)
         if at is None or at in order:
             continue
         order[at] = len(order) + 1
-        if isinstance(entry, dict) and "state" in entry:
-            states[at] = words.value(entry["state"], 40)
+        if isinstance(entry, dict):
+            state = entry.get("state", state)
+        if state is not None:
+            states[at] = words.line(state if isinstance(state, str) else words.value(state), 60)
     return order, states
+
+
+def _last_states(details: Mapping[str, Any]) -> list[str]:
+    given = details.get("states")
+    found = [
+        words.line(str(each.get("state")), 60)
+        for each in (given if isinstance(given, list) else [])
+        if isinstance(each, dict)
+    ]
+    return list(dict.fromkeys(found))[:3]
 
 
 def dead_ends(details: Mapping[str, Any], history: History) -> list[tuple[str, list[str]]]:
@@ -172,7 +201,8 @@ def dead_ends(details: Mapping[str, Any], history: History) -> list[tuple[str, l
 
 
 def edges(details: Mapping[str, Any], history: History) -> list[dict[str, Any]]:
-    """The edges of a cycle, if the details have them: from, to, type and why."""
+    """The edges of a cycle, if the details have them: from, to, type, why, and as the checker
+    gave them, key and value."""
     found: list[dict[str, Any]] = []
     given = details.get("edges", details.get("cycle"))
     for edge in given if isinstance(given, list) else []:
@@ -181,14 +211,16 @@ def edges(details: Mapping[str, Any], history: History) -> list[dict[str, Any]]:
         a, b = _index_of(edge.get("from"), history), _index_of(edge.get("to"), history)
         if a is None or b is None:
             continue
-        why = edge.get("why", edge.get("explanation", ""))
+        why = edge.get("because", edge.get("why", edge.get("explanation", "")))
         kind = edge.get("type", edge.get("kind", ""))
         found.append(
             {
                 "from": a,
                 "to": b,
                 "type": words.line(str(kind), 30),
-                "why": words.line(str(why), 300),
+                "why": words.line(str(why), 600),
+                "key": edge.get("key"),
+                "value": edge.get("value"),
             }
         )
     return found

@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..harness.history import HistoryError
 from ..harness.store import write_atomically
-from ..harness.verdict import Anomaly, Verdict
-from . import evidence, packing, run_folder, statistics, story, words
-from .promises import promise_of
+from ..harness.verdict import Verdict
+from . import anomalies, messages, packing, run_folder, statistics, story, words
 from .run_folder import Run
 from .statistics import Statistics
 
@@ -34,13 +32,15 @@ SCRIPTS = (
     "charts.js",
     "chart_input.js",
     "evidence.js",
+    "space_time.js",
+    "space_time_input.js",
+    "cycle.js",
     "table.js",
     "report.js",
 )
-STYLE = "report.css"
+STYLES = ("report.css", "evidence.css", "print.css")
 TEMPLATE = "report.html.j2"
 
-ANOMALIES_MAX = 10
 FAULT_ROWS_MAX = 500
 
 
@@ -59,7 +59,8 @@ def page(run: Run) -> str:
     columns = run.history.columns()
     figures = statistics.collect(columns, run.faults)
     packed = packing.pack(columns)
-    anomalies = _anomalies(run, figures)
+    groups = anomalies.groups(run, figures)
+    told = [anomaly for group in groups for anomaly in group["anomalies"]]
     data = {
         "history": packed.layout,
         "duration": figures.duration_ns,
@@ -75,12 +76,12 @@ def page(run: Run) -> str:
             for w in figures.faults
         ],
         "phases": _phases(run.spec),
-        "evidence": [anomaly["drawing"] for anomaly in anomalies],
+        "evidence": [anomaly["drawing"] for anomaly in told],
+        "diagrams": [anomaly["diagram"] for anomaly in told],
     }
     scripts = [_asset(name) for name in SCRIPTS]
-    style = _asset(STYLE)
+    style = "".join(_asset(name) for name in STYLES)
     verdict = run.verdict
-    left_out = len(verdict.anomalies) - len(anomalies) if verdict else 0
     return _template().render(
         policy=policy(scripts, style),
         style=style,
@@ -90,8 +91,11 @@ def page(run: Run) -> str:
         headline=story.headline_of_run(run.spec, verdict, run.problems),
         title=story.subject(run.spec),
         facts=_facts(run.spec, figures),
-        anomalies=anomalies,
-        anomalies_left_out=left_out,
+        groups=groups,
+        groups_left_out=len({a.name for a in verdict.anomalies}) - len(groups) if verdict else 0,
+        levels=anomalies.levels(verdict),
+        untraced=_untraced(run, told),
+        messages=messages.table(verdict),
         checkers=_checkers(verdict),
         faults=_fault_rows(run, figures),
         faults_left_out=max(0, len(figures.faults) - FAULT_ROWS_MAX),
@@ -168,41 +172,16 @@ def _facts(spec: Mapping[str, Any], figures: Statistics) -> list[tuple[str, str]
     return facts
 
 
-def _anomalies(run: Run, figures: Statistics) -> list[dict[str, Any]]:
-    told = []
-    for anomaly in run.verdict.anomalies[:ANOMALIES_MAX] if run.verdict else []:
-        promise = promise_of(anomaly.name)
-        told.append(
-            {
-                "name": words.line(anomaly.name, 80),
-                "promise": promise,
-                "key": None if anomaly.key is None else words.value(anomaly.key),
-                "steps": [
-                    {"when": words.moment(step.time), "kind": step.kind, "text": step.text}
-                    for step in story.tell(run.history, anomaly, figures, run.nodes)
-                ],
-                "drawing": _drawing(run, anomaly),
-                "dead_ends": evidence.dead_ends(anomaly.details, run.history)[:12],
-                "details": [
-                    (words.line(name, 60), _pretty(value))
-                    for name, value in anomaly.details.items()
-                ],
-            }
-        )
-    return told
-
-
-def _drawing(run: Run, anomaly: Anomaly) -> dict[str, Any] | None:
-    try:
-        return evidence.drawing(run.history, anomaly)
-    except (HistoryError, IndexError, TypeError, ValueError):  # strange details: report the rest
+def _untraced(run: Run, told: Sequence[Mapping[str, Any]]) -> str | None:
+    """The command that would give this run its space-time diagrams, if it can have them."""
+    command = run.spec.get("command")
+    if run.spec.get("cluster") != "sim" or not told or not isinstance(command, str):
         return None
-
-
-def _pretty(value: Any) -> str:
-    if isinstance(value, str):
-        return words.printable(value, 4000)
-    return words.printable(msgspec.json.format(msgspec.json.encode(value)).decode(), 4000)
+    if any(anomaly["diagram"] for anomaly in told) or (run.folder / "messages.jsonl").is_file():
+        return None
+    if not command.startswith("duress run "):
+        return None
+    return words.line(f"{command} --set trace=true", 2000)
 
 
 def _checkers(verdict: Verdict | None) -> list[dict[str, Any]]:

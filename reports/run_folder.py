@@ -48,6 +48,7 @@ _SPEC_TYPES: dict[str, tuple[type, ...]] = {
     "outcome": (str,),
     "error": (str,),
     "phases": (list,),
+    "history_origin_ns": (int,),
 }
 
 

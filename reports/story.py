@@ -9,7 +9,7 @@ from typing import Any
 from ..harness.history import History
 from ..harness.operation import NEMESIS, Operation
 from ..harness.verdict import Anomaly, Verdict
-from . import words
+from . import micro_operations, words
 from .promises import promise_of
 from .statistics import FaultWindow, Statistics
 
@@ -104,7 +104,8 @@ def evidence_calls(history: History, anomaly: Anomaly) -> list[tuple[Operation, 
 
 
 def stuck_call(history: History, anomaly: Anomaly) -> int | None:
-    """The invocation that could not be explained: named by the checker, else the last to end."""
+    """The invocation that could not be explained: named by the checker, else the last to end;
+    ``None`` for a cycle, in which no one call is to blame."""
     for name in ("failed_at", "stuck"):
         named = anomaly.details.get(name)
         if isinstance(named, int) and not isinstance(named, bool) and 0 <= named < len(history):
@@ -114,12 +115,17 @@ def stuck_call(history: History, anomaly: Anomaly) -> int | None:
             invocation = history.completion(named)
             if invocation is not None:
                 return invocation.index
+    if isinstance(anomaly.details.get("cycle", anomaly.details.get("edges")), list):
+        return None
     ended = [(b.index, a.index) for a, b in evidence_calls(history, anomaly) if b is not None]
     return max(ended)[1] if ended else None
 
 
 def say_call(invocation: Operation, completion: Operation | None) -> str:
     """A call and what became of it, in a sentence."""
+    transaction = micro_operations.sentence(invocation, completion)
+    if transaction is not None:
+        return transaction
     done = completion or invocation
     took = completion.time - invocation.time if completion else None
     return words.call(

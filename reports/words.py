@@ -66,7 +66,9 @@ def duration(ns: float | None) -> str:
 
 
 def moment(ns: float) -> str:
-    """A point on the trial's time axis: ``4.512 s``."""
+    """A point on the trial's time axis: ``4.512 s``; ``45 ns`` where times are mere counters."""
+    if 0 < ns < 100_000:
+        return duration(ns)
     return f"{ns / 1e9:.3f} s"
 
 

@@ -15,6 +15,9 @@ SHOWN = 6
 DRAWN = 400
 """How many operations around the failure the details hold."""
 
+REPLAYED, STATES = 5_000, 8
+"""Longer orders, and such with more states at a time, are not told state by state."""
+
 
 def anomaly(problem: Problem, evidence: Evidence) -> Anomaly:
     """The anomaly for a report: explanation, operations, and what a drawing needs."""
@@ -128,6 +131,7 @@ def _details(problem: Problem, evidence: Evidence) -> dict[str, Any]:
         "whatever_came_before": evidence.anywhere,
         "operations": [_drawn(problem, at, at in chosen) for at in drawn],
         "longest": [int(rows[at]) for at in outcome.witness[-DRAWN:]],
+        "longest_states": _states_along(problem, outcome.witness)[-DRAWN:],
         "longest_length": len(outcome.witness),
         "frontier": outcome.frontier,
         "states": [
@@ -141,6 +145,24 @@ def _details(problem: Problem, evidence: Evidence) -> dict[str, Any]:
             for state, open_calls in outcome.states[: 4 * SHOWN]
         ],
     }
+
+
+def _states_along(problem: Problem, order: list[int]) -> list[str]:
+    """What the object can hold after each call of an order; empty if that is not known."""
+    from .models import successors
+
+    if len(order) > REPLAYED:
+        return []
+    after, told = successors(problem.model), []
+    states = {repr(problem.model.initial): problem.model.initial}
+    for at in order:
+        operation = problem.operation(at)
+        found = (new for state in states.values() for new in after(state, operation))
+        states = {repr(new): new for new in found}
+        if not 0 < len(states) <= STATES:
+            return []
+        told.append(" or ".join(states))
+    return told
 
 
 def _why(problem: Problem, state: Any, at: int) -> str:

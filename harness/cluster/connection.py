@@ -16,6 +16,9 @@ from . import Cluster
 CONNECT_TIMEOUT_S = 1.0
 MAX_LINE_BYTES = 16 << 20
 
+PROBE = "probe"
+"""The source under which the harness itself asks nodes how they are: no client of the workload."""
+
 
 class Connection(Protocol):
     """A reliable, ordered connection to one process."""

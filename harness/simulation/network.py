@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from heapq import heappush
 from random import Random
@@ -12,11 +12,14 @@ from ..cluster import CLIENTS, Link
 from ..errors import InfrastructureError
 from .guard import enters_protocol
 from .latency import Latency, exponential
-from .life import Life
+from .life import Life, Struck
 from .loop import VirtualLoop
 from .settings import Settings
+from .traffic import ClientTraffic, by_name, types
 
 if TYPE_CHECKING:
+    from ..cluster.watching import Watcher
+    from .sightings import Sightings
     from .stream import Stream
     from .trace import Trace
 
@@ -39,6 +42,7 @@ class Wire:
         "_loop",
         "_loss",
         "_network",
+        "_quick",
         "_random",
         "_sequence",
         "_table",
@@ -72,25 +76,37 @@ class Wire:
         self.source, self.dest, self.place = source, dest, place
         self.target: Life | None = None
         self.is_cut = False
-        self.sent = self.delivered = 0
+        # By type of message.
+        self.sent: dict[Any, int] = defaultdict(int)
+        self.delivered: dict[Any, int] = defaultdict(int)
         is_plain = not (self._loss or self._duplicate or self._is_fifo or self._trace)
-        self.send = self._send_plain if is_plain else self._send
+        self._quick = self.send = self._send_plain if is_plain else self._send
         self.arrive = self._arrive_plain if self._trace is None else self._arrive_traced
+        if network.coverage is not None:
+            self.arrive = network.coverage.observed(place[1], self)
+
+    def be_watched(self, is_watched: bool) -> None:
+        """Tell the network's watcher of every message, or no longer."""
+        self.send = self._send_watched if is_watched else self._quick
+
+    def _send_watched(self, message: Message) -> None:
+        self._quick(message)
+        self._network.was_sent(*self.place, message["body"])
 
     def _send_plain(self, message: Message) -> None:
-        self.sent += 1
+        self.sent[message["body"].get("type")] += 1
         delay_s = self._table[int(self._random() * self._count)]
         heappush(self._heap, (self._loop.now + delay_s, self._sequence(), self.arrive, message))
 
     def _send(self, message: Message) -> None:
-        self.sent += 1
+        self.sent[message["body"].get("type")] += 1
         trace, what = self._trace, message
         number = 0
         if trace is not None:
             number = trace.sent(self.source, self.dest, message["body"])
             what = (number, message)
         if self._loss and self._random() < self._loss:
-            self._network.lost(number, "loss")
+            self._network.lost(number, message, "loss")
             return
         self._transmit(what)
         if self._duplicate and self._random() < self._duplicate:
@@ -111,9 +127,11 @@ class Wire:
         if target is None or self.is_cut or not target.is_running:
             self._arrive_late(0, message)
             return
-        self.delivered += 1
+        self.delivered[message["body"].get("type")] += 1
         try:
             target.on_message(message)
+        except Struck:
+            pass
         except Exception as error:
             target.crash(error, message)
 
@@ -122,12 +140,12 @@ class Wire:
         if target is None or self.is_cut or not target.is_running:
             self._arrive_late(number, message)
             return
-        self.delivered += 1
+        self.delivered[message["body"].get("type")] += 1
         target.handle(number, message)
 
     def _arrive_late(self, number: int, message: Message) -> None:
         if self.is_cut:
-            self._network.lost(number, "cut")
+            self._network.lost(number, message, "cut")
         else:
             self._find((number, message))
 
@@ -137,13 +155,13 @@ class Wire:
         if target is None:
             self._lose(what)
         elif target.is_running:
-            self.delivered += 1
+            self.delivered[what[1]["body"].get("type")] += 1
             target.handle(*what)
         elif not target.wait(self._find, what, self._lose):
-            self._network.lost(what[0], "buffer-full")
+            self._network.lost(*what, "buffer-full")
 
     def _lose(self, what: tuple[int, Message]) -> None:
-        self._network.lost(what[0], "down")
+        self._network.lost(*what, "down")
 
 
 class Loopback:
@@ -191,10 +209,14 @@ class SimNetwork:
         self.losses: Counter[str] = Counter()
         self.is_over = False
         self.copies = 0
-        self.requests: Counter[str] = Counter()
-        self.answers = 0
+        self.lost_types: Counter[Any] = Counter()
+        self.clients = ClientTraffic()
+        self.probes = ClientTraffic()
         self._places = (*places, CLIENTS)
         self._cut: frozenset[Link] = frozenset()
+        self._cut_apart: frozenset[Link] = frozenset()
+        self._watcher: Watcher | None = None
+        self.coverage: Sightings | None = None
         self._wires: dict[Link, Wire] = {}
         self._lives: dict[str, Life] = {}
         self._known: dict[str, str] = {}
@@ -210,13 +232,45 @@ class SimNetwork:
                 f"{', '.join(self._places)}"
             )
         self._cut = frozenset((a, b) for a, b in links if a != b)
-        for wire in self._wires.values():
-            wire.is_cut = wire.place in self._cut
+        self._set_wires()
         if self.trace is not None:
             self.trace.happened("cut", links=sorted(map(list, self._cut)))
         self._streams = [stream for stream in self._streams if not stream.is_over]
         for stream in self._streams:
             stream.links_changed()
+
+    def cut_apart(self, links: frozenset[Link]) -> None:
+        """Links between nodes that are dead besides those of :meth:`cut`; no probe shows them."""
+        self._cut_apart = links
+        self._set_wires()
+        if self.trace is not None:
+            self.trace.happened("cut-apart", links=sorted(map(list, links)))
+
+    def _set_wires(self) -> None:
+        for wire in self._wires.values():
+            wire.is_cut = wire.place in self._cut or wire.place in self._cut_apart
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Tell somebody of every message that a node sends, from inside of its handler.
+
+        ``watcher(sender, receiver, body)`` names the nodes that die at this very moment. If the
+        sender is among them its handler goes no further: this message was its last deed.
+        """
+        self._watcher = watcher
+        for wire in self._wires.values():
+            wire.be_watched(watcher is not None)
+
+    def was_sent(self, sender: str, receiver: str, body: dict[str, Any]) -> None:
+        """A message left a node; raises :class:`Struck` where that is the end of its sender."""
+        if self._watcher is None:
+            return
+        doomed = self._watcher(sender, receiver, body)
+        for life in [life for life in self._lives.values() if life.place in doomed]:
+            if self.trace is not None:
+                self.trace.happened("kill", at=life.place)
+            life.kill()
+        if sender in doomed:
+            raise Struck
 
     async def probe(self) -> frozenset[Link]:
         """The directed links, those with ``clients`` included, through which nothing passes."""
@@ -281,10 +335,16 @@ class SimNetwork:
         if latency is None:
             latency = exponential(life.program.latency_s)
         wire = Wire(self, life.node_id, dest, place, latency)
-        wire.is_cut = place in self._cut
+        wire.is_cut = place in self._cut or place in self._cut_apart
+        wire.be_watched(self._watcher is not None)
         wire.target = self._lives.get(dest)
         self._wires[life.node_id, dest] = wire
         return wire
+
+    def observe(self) -> list[Any]:
+        """What every node tells of its state, in their order; ``None`` for those that are down."""
+        told = {life.place: life.observe() for life in self._lives.values()}
+        return [told.get(place) for place in self._places if place != CLIENTS]
 
     def join(self, stream: Stream) -> None:
         """A client's connection begins."""
@@ -294,22 +354,35 @@ class SimNetwork:
 
     # -- counting --------------------------------------------------------------------
 
-    def lost(self, number: int, cause: str) -> None:
+    def lost(self, number: int, message: Message, cause: str) -> None:
         """A message between nodes will not arrive."""
         self.losses[cause] += 1
+        self.lost_types[message["body"].get("type")] += 1
         if self.trace is not None:
             self.trace.dropped(number, cause)
 
     def counts(self) -> dict[str, Any]:
-        """Messages between nodes (``sent``, ``copies``, ``delivered``, ``lost`` by cause), and
-        what clients asked, by type, and how many answers were sent.
+        """Messages between nodes (``sent``, ``copies``, ``delivered``, ``lost`` by cause), what
+        clients asked, by type, and how many answers were sent; ``types``: ``servers`` (between
+        nodes), ``clients`` (both ways) and ``probes`` (what the harness itself asks), each
+        ``{type: {"sent", "received", "dropped"}}``.
         """
-        wires = [self._wires[ends] for ends in sorted(self._wires)]
+        sent: Counter[Any] = Counter()
+        delivered: Counter[Any] = Counter()
+        for wire in self._wires.values():
+            sent.update(wire.sent)
+            delivered.update(wire.delivered)
+        clients, probes = self.clients, self.probes
         return {
-            "requests": dict(sorted(self.requests.items())),
-            "answers": self.answers,
-            "sent": sum(wire.sent for wire in wires),
+            "requests": by_name(clients.requests + probes.requests),
+            "answers": clients.answers.total() + probes.answers.total(),
+            "sent": sent.total(),
             "copies": self.copies,
-            "delivered": sum(wire.delivered for wire in wires),
+            "delivered": delivered.total(),
             "lost": dict(sorted(self.losses.items())),
+            "types": {
+                "servers": types(sent, delivered, self.lost_types),
+                "clients": clients.by_type(),
+                "probes": probes.by_type(),
+            },
         }

@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from ..cluster import CLIENTS
-from ..cluster.connection import CONNECT_TIMEOUT_S
+from ..cluster.connection import CONNECT_TIMEOUT_S, PROBE
 
 if TYPE_CHECKING:
     from .life import Life
@@ -48,6 +48,7 @@ class Stream:
         self._awaited = 0
         self._answer: asyncio.Future[dict[str, Any]] | None = None
         self._source = ""
+        self._traffic = network.clients
         self._route = ""
         network.join(self)
 
@@ -71,11 +72,12 @@ class Stream:
             raise ConnectionResetError("the node closed the connection")
         if source != self._source:
             self._source, self._route = source, f"{source}@{self._name}"
+            self._traffic = self._network.probes if source == PROBE else self._network.clients
             self.life.routes[self._route] = self
         self._ids += 1
         self._awaited = self._ids
         self._answer = self._loop.create_future()
-        self._network.requests[body.get("type", "")] += 1
+        self._traffic.requests[body.get("type")] += 1
         message = {
             "src": self._route,
             "dest": dest,
@@ -99,7 +101,7 @@ class Stream:
         if self._held_up or self._network.blocks(CLIENTS, life.place):
             self._held_up.append(what)
         elif not life.is_alive:
-            self._drop(what[0], "down")
+            self._drop(what, "down")
             self._to_client(_RESET)
         else:
             self._find(what)
@@ -108,24 +110,26 @@ class Stream:
         """The process takes a request out of its buffer, if it can."""
         life = self.life
         if life.is_running:
+            self._traffic.received[what[1]["body"].get("type")] += 1
             life.handle(*what)
         elif not life.is_alive:
             self._lose(what)
         elif not life.wait(self._find, what, self._lose):
-            self._drop(what[0], "buffer-full")
+            self._drop(what, "buffer-full")
 
     def _lose(self, what: tuple[int, Message]) -> None:
-        self._drop(what[0], "down")
+        self._drop(what, "down")
 
     # -- the process's end -----------------------------------------------------------
 
     def send(self, message: Message) -> None:
         """An answer of the process."""
-        self._network.answers += 1
+        self._traffic.answers[message["body"].get("type")] += 1
         number = 0
         if self._trace is not None:
             number = self._trace.sent(message["src"], self._source, message["body"])
-        self._to_client((number, message["body"]))
+        self._to_client((number, message))
+        self._network.was_sent(self.life.place, CLIENTS, message["body"])
 
     def peer_died(self) -> None:
         """The process is gone: the kernel tells the client."""
@@ -146,10 +150,12 @@ class Stream:
             if answer is not None and not answer.done():
                 answer.set_exception(ConnectionResetError("the node closed the connection"))
             return
-        number, body = what
+        number, message = what
+        body = message["body"]
         if self._is_closed:
-            self._drop(number, "client-gone")
+            self._drop(what, "client-gone")
             return
+        self._traffic.received[body.get("type")] += 1
         if self._trace is not None:
             self._trace.delivered(number)
         if answer is not None and body.get("in_reply_to") == self._awaited and not answer.done():
@@ -179,9 +185,10 @@ class Stream:
     def _delay_s(self) -> float:
         return self._table[int(self._random() * len(self._table))]
 
-    def _drop(self, number: int, cause: str) -> None:
+    def _drop(self, what: tuple[int, Message], cause: str) -> None:
+        self._traffic.lost[what[1]["body"].get("type")] += 1
         if self._trace is not None:
-            self._trace.dropped(number, cause)
+            self._trace.dropped(what[0], cause)
 
 
 async def connect(

@@ -1,7 +1,23 @@
 "use strict";
 /* Brings the page to life. Text from nodes and clients is only ever set as textContent. */
 
-/* global loadHistory, Charts, HistoryTable, drawEvidence */
+/* global loadHistory, Charts, HistoryTable, drawEvidence, drawSpaceTime, linkCycle */
+
+/* Draws each figure once, those in closed sections when they are opened. */
+function whenSeen(selector, draw) {
+  for (const figure of document.querySelectorAll(selector)) {
+    let isDrawn = false;
+    const once = () => {
+      if (isDrawn || figure.clientWidth === 0) return;
+      isDrawn = true;
+      draw(figure);
+    };
+    once();
+    for (let at = figure.closest("details"); at; at = at.parentElement.closest("details")) {
+      at.addEventListener("toggle", once);
+    }
+  }
+}
 
 async function start() {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -31,17 +47,12 @@ async function start() {
     });
   }
 
-  const drawn = new WeakSet();
-  const draw = (figure) => {
-    if (drawn.has(figure) || figure.clientWidth === 0) return;
-    drawn.add(figure);
-    drawEvidence(figure, data.evidence[Number(figure.dataset.evidence)], data.faults, (row) => table.jump(row));
-  };
-  for (const figure of document.querySelectorAll("[data-evidence]")) {
-    draw(figure);
-    const details = figure.closest("details");
-    if (details) details.addEventListener("toggle", () => draw(figure));
-  }
+  const show = (row) => table.jump(row);
+  for (const figure of document.querySelectorAll("figure.cycle")) linkCycle(figure, show);
+  whenSeen("[data-evidence]", (figure) => {
+    drawEvidence(figure, data.evidence[Number(figure.dataset.evidence)], data.faults, show);
+  });
+  whenSeen("[data-diagram]", (figure) => drawSpaceTime(figure, data.diagrams[Number(figure.dataset.diagram)]));
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -1,9 +1,7 @@
 """The page in headless Chromium: no errors, nothing blocked, everything works."""
 
 import json
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -14,36 +12,7 @@ from .test_html import hostile_folder
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 LARGE = {"seed": 5, "calls": 50_000, "seconds": 120.0, "processes": 30}
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if not Path(CHROMIUM).exists():
-        # In CI it must be there: a skip would hide that nothing was tried.
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
-            f"{CHROMIUM} is missing; install Debian's chromium"
-        )
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            str(tmp_path_factory.mktemp("profile")),
-            executable_path=CHROMIUM,
-            args=FLAGS,
-            viewport={"width": 1280, "height": 900},
-        )
-        yield context
-        context.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,31 +27,6 @@ def runs(tmp_path_factory):
         name: html.render(synthetic.write_folder(folder / name, run))
         for name, run in wanted.items()
     }
-
-
-@pytest.fixture
-def page(browser):
-    """A page that fails the test if it logs, throws, is refused something or asks for anything."""
-    page = browser.new_page()
-    complaints = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith(("file:", "data:", "blob:"))
-            else complaints.append(request.url)
-        ),
-    )
-    page.add_init_script(
-        "document.addEventListener('securitypolicyviolation',"
-        " e => console.error('policy: ' + e.violatedDirective))"
-    )
-    yield page
-    assert complaints == []
-    page.close()
 
 
 def show(page, path):
