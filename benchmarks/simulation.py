@@ -110,6 +110,7 @@ def raft_spec(seed: int, **changes) -> TrialSpec:
         "nodes": [f"n{i}" for i in range(1, 6)],
         "seed": seed,
         "concurrency": 10,
+        "options": {"trace": "false"},
         **changes,
     }
     return TrialSpec(**fields)

@@ -26,7 +26,9 @@ class Attempt(msgspec.Struct, frozen=True):
     ``operations``   how many clients invoked.
     ``shown_by_s``   when the last operation of the earliest anomaly was complete; 0 if none.
     ``faults``       those that took effect, as a schedule.
-    ``wall_s``       how long it took in real time.
+    ``wall_s``       how long it took in real time; ``cpu_s`` of that, at work.
+    ``features``     what it went through (see :mod:`.coverage`), if that was asked for.
+    ``messages``     the kinds of messages then seen: type, fields that are true or false, how many.
     """
 
     spec: TrialSpec
@@ -38,6 +40,9 @@ class Attempt(msgspec.Struct, frozen=True):
     wall_s: float
     error: str | None = None
     mistake: bool = False
+    features: list[int] = []
+    messages: list[tuple[str, dict[str, bool], int]] = []
+    cpu_s: float = 0.0
 
     @property
     def failed(self) -> bool:
@@ -45,21 +50,40 @@ class Attempt(msgspec.Struct, frozen=True):
         return self.outcome == "invalid"
 
 
-def attempt(spec: TrialSpec) -> Attempt:
-    """Run one trial on sim in a folder that is removed."""
+def attempt(spec: TrialSpec, watched: bool = False) -> Attempt:
+    """Run one trial on sim in a folder that is removed; ``watched`` for its coverage."""
     from .simulation import repeat
 
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory(prefix="duress-attempt-") as name:
         folder = RunFolder(Path(name))
         (folder.path / "nodes").mkdir()
         try:
-            outcome = repeat.run(spec, folder)
+            outcome = repeat.run(_quick(spec, watched), folder)
         except DuressError as error:
             mistake = isinstance(error, UserError)
             spent = time.perf_counter() - began
             return Attempt(spec, "error", [], 0, 0.0, [], spent, str(error), mistake)
-        return _came_out(spec, folder, outcome, time.perf_counter() - began)
+        result = _came_out(spec, folder, outcome, time.perf_counter() - began)
+        if watched:
+            result = _with_coverage(result, folder)
+        return msgspec.structs.replace(result, cpu_s=time.process_time() - worked)
+
+
+def _quick(spec: TrialSpec, watched: bool) -> TrialSpec:
+    """The same trial without a trace, and watched or not, which does not change it."""
+    options = {"trace": "false", **spec.options, **({"coverage": "true"} if watched else {})}
+    return msgspec.structs.replace(spec, options=options)
+
+
+def _with_coverage(result: Attempt, folder: RunFolder) -> Attempt:
+    from .simulation import sightings
+
+    try:
+        seen = msgspec.json.decode(folder.file(sightings.FILE).read_bytes(), type=sightings.Seen)
+    except FileNotFoundError:  # it ended before there was a cluster
+        return result
+    return msgspec.structs.replace(result, features=seen.features, messages=seen.kinds)
 
 
 def _came_out(spec: TrialSpec, folder: RunFolder, outcome: object, wall_s: float) -> Attempt:
@@ -107,26 +131,27 @@ class AttemptPool:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, specs: Iterable[TrialSpec]) -> Iterator[Attempt]:
+    def run(self, specs: Iterable[TrialSpec], watched: bool = False) -> Iterator[Attempt]:
         """Attempts in the order of the specs, a few of which are run ahead.
 
         Closing the iterator forgets those. Raises the ``UserError`` of a spec.
         """
-        for each in self._run(specs):
+        for each in self._run(specs, watched):
             if each.mistake:
                 raise UserError(each.error or "the trial makes no sense")
             yield each
 
-    def _run(self, specs: Iterable[TrialSpec]) -> Iterator[Attempt]:
+    def _run(self, specs: Iterable[TrialSpec], watched: bool) -> Iterator[Attempt]:
         if self._pool is None:
-            yield from map(attempt, specs)
+            for each in specs:
+                yield attempt(each, watched)
             return
         coming: list[Future[Attempt]] = []
         rest = iter(specs)
         try:
             while True:
                 while len(coming) < 2 * self.jobs and (spec := next(rest, None)) is not None:
-                    coming.append(self._pool.submit(attempt, spec))
+                    coming.append(self._pool.submit(attempt, spec, watched))
                 if not coming:
                     return
                 yield coming.pop(0).result()

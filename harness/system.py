@@ -30,6 +30,8 @@ class System(Protocol):
     """The image of ``fixtures/images/`` for its containers."""
     options: ClassVar[Mapping[str, str]]
     """The options it takes, with one line of documentation each."""
+    # ``concurrency`` (optional): how many clients where the user does not say, as for
+    # ``--concurrency``; for systems of one node, say.
 
     async def install(self, node: Node) -> None:
         """Put programs and configuration on a node; the data directory is empty afterwards."""

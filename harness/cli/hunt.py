@@ -9,11 +9,20 @@ from typing import Any, TextIO
 import click
 import msgspec
 
+from .. import registry
 from ..attempts import AttemptPool
 from ..errors import InfrastructureError, UserError
-from ..hunt import STRATEGIES, Hunt, hunt, with_strategy
+from ..hunt import STRATEGIES, Hunt, by_moment_too, hunt, with_strategy
+from ..spec import TrialSpec
 from .one_trial import run_and_report
-from .trial_options import STORE, given_flags, settings_of, spec_of, trial_options
+from .trial_options import (
+    STORE,
+    defaults,
+    given_flags,
+    settings_of,
+    spec_of,
+    trial_options,
+)
 
 DEFAULT_TRIALS = 1000
 
@@ -36,9 +45,11 @@ Examples:
 @click.option(
     "--strategy",
     type=click.Choice(STRATEGIES),
-    default="default",
+    default="mixed",
     show_default=True,
-    help="uniform: faults that know nothing; aimed: mostly such as follow the primary.",
+    help="uniform: faults that know nothing; aimed: at roles and at moments of the protocol; "
+    "guided: aimed, then what led somewhere new, changed; default: as duress run; "
+    "mixed: the last two.",
 )
 @STORE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
@@ -52,15 +63,22 @@ def command(system: str, **flags: Any) -> int:
     flags["cluster"] = flags["cluster"] or "sim"
     if flags["cluster"] != "sim":
         raise UserError(f"hunt: trials are run on sim, not on {flags['cluster']!r}")
-    spec = spec_of(system, flags, given_flags(flags))
-    spec = with_strategy(spec, flags["strategy"], settings_of(flags["settings"]))
+    spec, usual = _planned(system, flags)
     trials, minutes = flags["budget_trials"], flags["minutes"]
     if trials is None and minutes is None:
         trials = DEFAULT_TRIALS
     show = sys.stderr if flags["as_json"] else sys.stdout
     live = _Live(show, trials, flags["quiet"])
     with AttemptPool(flags["jobs"]) as pool:
-        result = hunt(spec, pool, trials=trials, minutes=minutes, progress=live)
+        result = hunt(
+            spec,
+            pool,
+            trials=trials,
+            minutes=minutes,
+            strategy=flags["strategy"],
+            usual=usual,
+            progress=live,
+        )
         live.end()
     click.echo(_summary(result, spec.seed), file=show)
     if result.errors and len(result.errors) == result.trials:
@@ -78,6 +96,23 @@ def command(system: str, **flags: Any) -> int:
     return 0 if result.found is None else 1
 
 
+def _planned(system: str, flags: dict[str, Any]) -> tuple[TrialSpec, TrialSpec | None]:
+    """The first trial, in which the strategy decides about faults where nothing was said; and, for
+    ``mixed``, the one of ``duress run``.
+    """
+    given, strategy = given_flags(flags), flags["strategy"]
+    spec = usual = spec_of(system, flags, given)
+    if strategy == "default":
+        return spec, None
+    if "interval_s" not in given:
+        spec = msgspec.structs.replace(spec, interval_s=defaults()["interval_s"])
+    if "nemesis" not in given:
+        nemeses = list(registry.load("systems", spec.system).nemeses)
+        spec = by_moment_too(msgspec.structs.replace(spec, nemeses=nemeses), strategy)
+    spec = with_strategy(spec, strategy, settings_of(flags["settings"]))
+    return spec, usual if strategy == "mixed" else None
+
+
 class _Live:
     """One line that is written over on a terminal; elsewhere one line every hundred trials."""
 
@@ -92,6 +127,7 @@ class _Live:
             return
         line = f"{state.trials}" + (f" of {self._trials}" if self._trials else "") + " trials"
         line += f", {_speed(state)}, {state.operations:,} operations, {state.wall_s:.0f} s"
+        line += _kept(state)
         self._stream.write(f"\r{line}\x1b[K" if self._over else f"{line}\n")
         self._stream.flush()
 
@@ -105,13 +141,23 @@ def _speed(state: Hunt) -> str:
     return f"{state.trials / wall_s * 60:.0f} a minute, {state.virtual_s / wall_s:.0f} x real time"
 
 
+def _kept(state: Hunt) -> str:
+    """What a guided hunt has to go on; nothing for others."""
+    if not state.features:
+        return ""
+    return f", {state.schedules} schedules kept for {state.features} features"
+
+
 def _summary(state: Hunt, first_seed: int) -> str:
     said = f"{state.trials} trials in {state.wall_s:.1f} s ({_speed(state)}): "
     if state.found is not None:
         said += f"seed {state.found.spec.seed} broke a promise: {', '.join(state.found.anomalies)}"
+    elif state.features:
+        said += f"no violation from the seed {first_seed} on"
     else:
         last = first_seed + state.trials - 1
         said += f"no violation with the seeds {first_seed} to {last}"
+    said += _kept(state)
     if state.unknown:
         said += f"; {state.unknown} unknown"
     if state.errors:
@@ -127,6 +173,8 @@ def _as_json(state: Hunt, outcome: Any) -> dict[str, Any]:
         "run": None if outcome is None else outcome.folder,
         "trials": state.trials,
         "unknown": state.unknown,
+        "schedules": state.schedules,
+        "features": state.features,
         "errors": state.errors,
         "operations": state.operations,
         "virtual_s": state.virtual_s,

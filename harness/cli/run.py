@@ -56,8 +56,6 @@ def command(system: str, **flags: Any) -> int:
     twice = flags["twice"]
     if twice and spec.cluster != "sim":
         raise UserError(f"--twice: only trials on sim are repeatable, got {spec.cluster}")
-    if twice:
-        spec = msgspec.structs.replace(spec, options={**spec.options, "trace": "true"})
     kind = registry.load("clusters", spec.cluster)
     prepare = getattr(kind, "prepare", None)
     if prepare is not None:

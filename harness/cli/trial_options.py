@@ -119,11 +119,13 @@ def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> 
     """The trial that the flags describe; ``given`` are those that are not defaults."""
     options = settings_of(flags["settings"])
     conditions: dict[str, Any] = {}
+    conditions_given: frozenset[str] = frozenset()
     if flags["mutant"]:
         mutant = _mutant(system_name, flags["mutant"])
         system_name = mutant.system
         options = {**mutant.options, **options}
         conditions = dict(mutant.conditions.get("options", {}))
+        conditions_given = frozenset(mutant.conditions)
         flags = flags | {n: v for n, v in mutant.conditions.items() if n in flags.keys() - given}
     system = registry.load("systems", system_name)
     cluster = flags["cluster"] or system.clusters[0]
@@ -150,6 +152,9 @@ def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> 
             raise UserError(f"--set {name}: no such option here; there are: {', '.join(known)}")
     options = {**{name: conditions[name] for name in conditions if name in known}, **options}
     count = flags["nodes"] or system.nodes
+    concurrency = flags["concurrency"]
+    if "concurrency" not in given and "concurrency" not in conditions_given:
+        concurrency = getattr(system, "concurrency", concurrency)
     nodes = [f"n{i + 1}" for i in range(count)]
     schedule.check(faults or [], nodes)
     return validate(
@@ -161,7 +166,7 @@ def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> 
             cluster=cluster,
             nodes=nodes,
             seed=secrets.randbelow(2**31) if flags["seed"] is None else flags["seed"],
-            concurrency=parse_concurrency(flags["concurrency"], count),
+            concurrency=parse_concurrency(concurrency, count),
             rate=flags["rate"],
             time_limit_s=flags["time_limit_s"],
             settle_s=flags["settle_s"],

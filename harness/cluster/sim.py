@@ -17,6 +17,7 @@ from ..simulation.loop import VirtualLoop
 from ..simulation.network import SimNetwork
 from ..simulation.node import SimNode
 from ..simulation.settings import OPTIONS, Settings
+from ..simulation.sightings import Sightings
 from ..simulation.trace import Trace
 from . import Network, Node
 from .connection import Connection
@@ -63,6 +64,8 @@ class SimCluster:
         self._folder = folder
         self._trace = Trace(folder / "messages.jsonl", loop) if settings.trace else None
         self._network = SimNetwork(loop, node_names, settings, self._trace)
+        if settings.coverage:
+            self._network.coverage = Sightings(self._network)
         self._connections = itertools.count(1).__next__
         self._random = Random(f"{settings.seed}/clients")
         self._is_up = False
@@ -85,6 +88,8 @@ class SimCluster:
             self._network.stop()
             counts = msgspec.json.encode(self._network.counts())
             (self._folder / "messages.json").write_bytes(counts + b"\n")
+            if self._network.coverage is not None:
+                self._network.coverage.write(self._folder)
         if self._trace is not None:
             self._trace.close()
 

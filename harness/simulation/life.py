@@ -8,7 +8,7 @@ both are gone and so is what it had not synced.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from heapq import heappush
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,10 @@ Message = dict[str, Any]
 
 BUFFERED = 10_000
 """How many messages wait for a stopped process; later ones are lost, as when a link gives up."""
+
+
+class Struck(BaseException):
+    """The process died in the middle of a handler, which goes no further."""
 
 
 class Life:
@@ -135,6 +139,8 @@ class Life:
                 self._protocol.on_crash_recovery()
             else:
                 self._protocol.on_start()
+        except Struck:
+            pass
         except Exception as error:
             self.crash(error)
 
@@ -152,6 +158,8 @@ class Life:
             trace.cause = trace.timer(self.node_id, name, self._timer_causes.pop(number, None))
         try:
             self._protocol.on_timer(name)
+        except Struck:
+            pass
         except Exception as error:
             self.crash(error, f"timer {name}")
         if trace is not None:
@@ -165,10 +173,19 @@ class Life:
             trace.cause = trace.delivered(number)
         try:
             self.on_message(message)
+        except Struck:
+            pass
         except Exception as error:
             self.crash(error, message)
         if trace is not None:
             trace.cause = None
+
+    def observe(self) -> Mapping[str, Any] | None:
+        """What the protocol tells of its state, if it tells any; ``None`` while it is down."""
+        if not self.is_running:
+            return None
+        tell = getattr(self._protocol, "observe", None)
+        return {} if tell is None else tell()
 
     def wait(self, found: Callable[[Any], object], what: Any, lost: Callable[[Any], None]) -> bool:
         """Keep something for a stopped process; false if its buffers are full.

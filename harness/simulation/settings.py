@@ -22,7 +22,8 @@ OPTIONS = {
     "clock-offset": "most seconds by which a node's clock is off (1000)",
     "clock-drift": "most millionths by which it runs fast or slow (200)",
     "boot-ms": "from the start of a process to its first step (50)",
-    "trace": "write every message and timer to messages.jsonl (false)",
+    "trace": "write every message and timer to messages.jsonl (true; false while hunting)",
+    "coverage": "write which states of the protocol were seen to coverage.json (false)",
 }
 """By name, with one line of documentation each."""
 
@@ -46,7 +47,8 @@ class Settings:
         self.clock_offset_s = _number(options, "clock-offset", 1000.0, 1e9)
         self.clock_drift = _number(options, "clock-drift", 200.0, 500_000.0) / 1e6
         self.boot_s = _number(options, "boot-ms", 50.0, 1e6) / 1000
-        self.trace = _flag(options, "trace")
+        self.trace = _flag(options, "trace", "true")
+        self.coverage = _flag(options, "coverage")
         self.seed = str(options.get("seed", 0))
 
 
@@ -67,8 +69,8 @@ def _choice(options: Mapping[str, Any], name: str, choices: tuple[str, ...]) -> 
     return value
 
 
-def _flag(options: Mapping[str, Any], name: str) -> bool:
-    value = str(options.get(name, "false")).lower()
+def _flag(options: Mapping[str, Any], name: str, default: str = "false") -> bool:
+    value = str(options.get(name, default)).lower()
     if value not in ("true", "false", "1", "0", "yes", "no"):
         raise UserError(f"{name}: expected true or false, got {value!r}")
     return value in ("true", "1", "yes")

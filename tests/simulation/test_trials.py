@@ -3,18 +3,18 @@
 import asyncio
 import json
 import time
-from pathlib import Path
 
 import pytest
 from test_repeat import folder, spec
 
 from duress.harness import registry
 from duress.harness.cli.report import judge_again
+from duress.harness.planned_fault import PlannedFault
 from duress.harness.simulation import repeat
 from duress.harness.simulation.guard import Nondeterminism
 from duress.harness.spec import parse_concurrency
 
-ELECTION_KILLER = f"{Path(__file__).with_name('election_killer.py')}:ElectionKiller"
+FIVE = ["n1", "n2", "n3", "n4", "n5"]
 
 
 def conditions_of(name):
@@ -74,7 +74,8 @@ def test_a_saved_trial_is_judged_alike(tmp_path):
 def test_it_takes_virtual_time_and_tells_what_was_sent(tmp_path):
     loop = asyncio.new_event_loop()
     began = loop.time()
-    outcome, run_folder = run(tmp_path, seed=3, time_limit_s=60.0, rate=10.0)
+    options = {"trace": "false"}
+    outcome, run_folder = run(tmp_path, seed=3, time_limit_s=60.0, rate=10.0, options=options)
     assert loop.time() - began < 30
     loop.close()
     assert outcome.outcome == "valid"
@@ -136,13 +137,27 @@ AS_USUAL = {
 }
 """What `duress run raft` does where it is told nothing else."""
 
-AIMED = {"nemeses": [ELECTION_KILLER], "options": {"latency_ms": "40"}}
-"""Slow links: then two candidates of one term are no rarity, and the winner is still unknown."""
+VOTERS = [
+    {"type": "vote", "fields": {"granted": True}, "deed": "kill-sender", "lasts_s": 0, "most": 8},
+    {"type": "append_entries", "deed": "isolate-sender", "lasts_s": 0.5, "most": 2},
+]
+"""Who votes dies with it and comes back at once; who then leads is cut off before it is known."""
+
+AFTER_VOTES = {
+    "nemeses": ["ambush"],
+    "schedule": [
+        PlannedFault("ambush", at_s, at_s + 1.7, FIVE, {"traps": VOTERS})
+        for at_s in (1.0 + 2 * number for number in range(14))
+    ],
+}
+
+PAIRS = {"options": {"partition-shapes": "primary-pair"}, "nemeses": ["partition"]}
 
 MUTANTS = [
     ("stale-read", [0], {}),
     ("forgets-vote", [0, 6, 9], {}),
-    ("votes-twice", [1, 4, 9], AIMED),
+    ("votes-twice", [0, 1, 2], AFTER_VOTES),
+    ("credits-wrong-follower", [0, 1, 2], PAIRS),
     ("commits-old-term", [0, 2, 3], {}),
 ]
 """By name, with seeds that found it when this was written, and how it is looked for."""
@@ -171,7 +186,7 @@ def test_every_mutant_is_looked_for():
     }
 
 
-@pytest.mark.parametrize("name", ["votes-twice", "commits-old-term"])
+@pytest.mark.parametrize("name", ["votes-twice", "commits-old-term", "credits-wrong-follower"])
 def test_the_correct_raft_survives_what_finds_its_mutants(name, tmp_path):
     conditions, options, _ = conditions_of(name)
     _, seeds, how = next(mutant for mutant in MUTANTS if mutant[0] == name)
