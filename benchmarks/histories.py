@@ -13,11 +13,22 @@ to ten such times later; its process is then replaced by a new one. Kinds:
 ``stack``      the same with push and pop
 ``pq``         the same with insert and remove of the least, priorities in random order
 ``set``        add, remove, contains over many elements, each added once
+``kv``         half get, half append of a text of its own, over ten keys of a map
 =============  ==========================================================================
 
-``stale``: the first completed read invoked after the last 1 % (30 % below 1,000 calls) began
-answers a value that the very first operation wrote and that was overwritten since; for
-containers, the first take that succeeds there gives an early element once more.
+How it is spoiled when 99 % of the calls (70 % below 1,000) have begun:
+
+=============  ==========================================================================
+``stale``      the first completed read answers a value that the very first operation wrote and
+               that was overwritten since; containers: the first take that succeeds gives an
+               early element once more
+``crossed``    two clients see two writes that are still open in opposite orders
+``backwards``  a client sees the value of a write that is still open, then the one before it again
+``twice``      two cas that are open at a time both succeed from one write (a lock taken twice)
+=============  ==========================================================================
+
+The last three, for registers, are a few calls more, by clients of their own, of values that nothing
+else writes; a write at their end puts back what was there. No single answer in them is wrong.
 """
 
 from __future__ import annotations
@@ -40,7 +51,15 @@ MODEL = {
     "stack": "stack",
     "pq": "priority-queue",
     "set": "set",
+    "kv": "kv-map",
 }
+KEYS = 10
+BLOCKS: dict[str, str] = {
+    "crossed": "a+w8 b+w9 c+r c=8 d+r d=9 c+r c=9 d+r d=8 a. b.",
+    "backwards": "a+w8 a. b+w9 c+r c=9 c+r c=8 b.",
+    "twice": "a+w8 a. b+c89 c+c89 b. c.",
+}
+"""Late violations: ``a+w8`` client a invokes a write of 8, ``a.`` it completes, ``c=8`` with 8."""
 
 
 @dataclass(slots=True)
@@ -51,19 +70,34 @@ class _Call:
     result: Any = None
     ok: bool = True
     crashed: bool = False
+    key: Any = None
 
 
 def generate(
-    kind: str,
-    calls: int,
-    clients: int,
-    seed: int,
-    crash: float = 0.0,
-    stale: bool = False,
-    key: Any = None,
+    kind: str, calls: int, clients: int, seed: int, crash: float = 0.0, spoil: str = ""
 ) -> History:
     """A history of that kind. ``crash``: the share of operations that end ``info``."""
-    rows = rows_of(kind, calls, clients, seed, crash, stale)
+    return _history(rows_of(kind, calls, clients, seed, crash, spoil))
+
+
+def keyed(kind: str, keys: int, calls: int, clients: int, seed: int, crash: float) -> History:
+    """Registers of so many ``calls`` each, ten at a time, every one with clients of its own."""
+    ends = [0.0] * 10
+    rows: list[tuple[float, _Call, str]] = []
+    for key in range(keys):
+        group = ends.index(min(ends))
+        made = rows_of(kind, calls, clients, seed * keys + key, crash)
+        for time, call, type_ in made:
+            if type_ == "invoke":
+                call.key = key
+                call.process += key * 2 * calls
+            rows.append((ends[group] + time, call, type_))
+        ends[group] += made[-1][0] + 0.1
+    rows.sort(key=lambda row: row[0])
+    return _history(rows)
+
+
+def _history(rows: list[tuple[float, _Call, str]]) -> History:
     return History(
         Operation(
             index=index,
@@ -72,17 +106,18 @@ def generate(
             type=type_,  # type: ignore[arg-type]
             f=call.f,
             value=call.argument if type_ in ("invoke", "info") else call.result,
-            key=key,
+            key=call.key,
         )
         for index, (time, call, type_) in enumerate(rows)
     )
 
 
 def rows_of(
-    kind: str, calls: int, clients: int, seed: int, crash: float, stale: bool
+    kind: str, calls: int, clients: int, seed: int, crash: float, spoil: str = ""
 ) -> list[tuple[float, _Call, str]]:
     """The history as (time, call, type) in order of time."""
     chance = random.Random(seed).random
+    stale = spoil == "stale"
     target = _Object(kind, chance)
     agenda: list[tuple[float, int, str, Any]] = [
         (chance() * 0.1, client, "start", client) for client in range(clients)
@@ -100,6 +135,8 @@ def rows_of(
                 continue
             call = target.call(subject, started == 0 and stale)
             started += 1
+            if started == spoil_after and spoil in BLOCKS:
+                rows += [(now, *row) for row in _block(spoil, 10 * calls, target.value)]
             if started > spoil_after:
                 spoilable.add(id(call))
             rows.append((now, call, "invoke"))
@@ -126,11 +163,29 @@ def rows_of(
     return rows
 
 
+def _block(shape: str, base: int, value: Any) -> list[tuple[_Call, str]]:
+    """The calls of a late violation, processes from ``base`` on; then ``value`` is there again."""
+    rows: list[tuple[_Call, str]] = []
+    running: dict[str, _Call] = {}
+    kinds = {"w": "write", "r": "read", "c": "cas"}
+    for word in BLOCKS[shape].split():
+        name, what, rest = word[0], word[1], word[2:]
+        if what == "+":
+            argument: Any = [8, 9] if rest[0] == "c" else int(rest[1:]) if rest[1:] else None
+            running[name] = _Call(base + ord(name), kinds[rest[0]], argument, argument)
+        elif what == "=":
+            running[name].result = int(rest)
+        rows.append((running[name], "invoke" if what == "+" else "ok"))
+    last = _Call(base, "write", value, value)
+    return [*rows, (last, "invoke"), (last, "ok")]
+
+
 class _Object:
     """The real object that the simulated clients talk to."""
 
     def __init__(self, kind: str, chance: Any) -> None:
         self.kind, self.chance = kind, chance
+        self.texts: dict[int, str] = {}
         self.value: Any = None
         self.fresh = 100
         self.items: list[Any] = []
@@ -143,6 +198,12 @@ class _Object:
         if self.kind in REGISTERS:
             return self._register_call(process, marker)
         draw = self.chance()
+        if self.kind == "kv":
+            self.fresh += 1
+            key = int(self.chance() * KEYS)
+            if draw < 0.5:
+                return _Call(process, "get", None, key=key)
+            return _Call(process, "append", f"x {process} {self.fresh} y", key=key)
         if self.kind == "set":
             return self._set_call(process, draw)
         names = {"queue": ("enqueue", "dequeue"), "stack": ("push", "pop")}
@@ -195,6 +256,10 @@ class _Object:
             call.ok = self.value == argument[0]
             if call.ok:
                 self.value = argument[1]
+        elif f == "get":
+            call.result = self.texts.get(call.key, "")
+        elif f == "append":
+            self.texts[call.key] = self.texts.get(call.key, "") + argument
         elif f == "add":
             self.members.add(argument)
         elif f == "contains":

@@ -1,17 +1,16 @@
-"""Time and memory of the linearizability checker on generated histories.
+"""Time and memory of the linearizability checker.
 
     python benchmarks/linearizability.py [--quick] [--rows cas,keys] [--porcupine PATH]
 
-Every row is generated (``histories.py``), split into objects and judged; the median of the
-seeds is printed: preparation (columns to arrays) and decision, apart. Peak memory is that of a
-process of its own, for rows of a million calls. Growth exponents compare a row with the
-ten times smaller one.
+Every row (``linearizability_rows.py``) is generated, saved, and judged by a process of its own
+that does nothing else (``linearizability_process.py``), three times, compiled code loaded before.
+Printed are medians of the seeds, of each the fastest time: preparation (columns to arrays,
+splitting by key) and decision, apart; the most memory that process held and, with a plus, how much
+of it the check added to the loaded history. Growth exponents compare a row with the next smaller
+one of its kind.
 
-``--porcupine PATH`` runs a peer in the same run on the same histories. PATH is any program that
-reads JSON lines on standard input, first ``{"model": "cas-register"}``, then a line a call
-``{"process": 0, "f": "read", "input": null, "output": 3, "call": 17, "return": 20}`` in order of
-``call`` (``return`` is null if it never completed; failed calls are left out), and answers one line
-``{"valid": true, "seconds": 0.0123}`` with the time of the check alone.
+``--porcupine PATH`` times a peer in the same run on the same histories, on those of the first seed
+(its protocol: ``linearizability_peer.py``), and prints how many times longer it took.
 """
 
 from __future__ import annotations
@@ -19,139 +18,107 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
+import pickle
 import statistics
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.histories import MODEL, generate
+from benchmarks.histories import generate
+from benchmarks.linearizability_peer import judged
+from benchmarks.linearizability_rows import ROWS, Files, Row
 
-from duress.checkers.linearizability.algorithms import decide
-from duress.checkers.linearizability.models import model_named
-from duress.checkers.linearizability.preparation import prepare
-from duress.checkers.linearizability.search import Budget
 from duress.harness.history import History
 
-TIME_LIMIT_S = 60.0
+ROOT = Path(__file__).parents[1]
+VERDICTS = {True: "valid", False: "invalid", None: "unknown"}
 
 
-class Row(NamedTuple):
-    """What to generate."""
-
-    kind: str
-    calls: int
-    clients: int
-    crash: float = 0.0
-    stale: bool = False
-    seeds: int = 3
-
-    @property
-    def name(self) -> str:
-        """As the table has it."""
-        spoiled = " stale" if self.stale else ""
-        crashed = f" {self.crash:.0%} crashed" if self.crash else ""
-        return f"{self.kind} {self.calls:,} c={self.clients}{crashed}{spoiled}"
+def saved(history: History, folder: Path, name: str) -> str:
+    """The file that now holds a history."""
+    path = folder / name
+    path.write_bytes(pickle.dumps(history))
+    return str(path)
 
 
-ROWS = {
-    "cas": [Row("cas5", 1_000, c) for c in (5, 10, 20)]
-    + [Row("cas5", 10_000, c) for c in (5, 10, 20, 50)]
-    + [Row("cas5", 100_000, c) for c in (5, 10, 20)]
-    + [Row("cas5", 1_000_000, 5, seeds=1)],
-    "crashed": [Row("cas5", 10_000, 10, 0.01), Row("cas5", 100_000, 5, 0.01)],
-    "stale": [
-        Row("cas5", 10_000, 10, stale=True),
-        Row("cas5", 1_000, 20, stale=True),
-        Row("cas5", 10_000, 5, 0.01, stale=True),
-        Row("cas5", 10_000, 50, stale=True),
-    ],
-    "rw": [Row("rw5", 10_000, 10), Row("rw5", 10_000, 10, stale=True)],
-    "unique": [
-        Row("rwU", 10_000, 10),
-        Row("casU", 10_000, 10),
-        Row("casU", 1_000_000, 50, 0.01, seeds=1),
-    ],
-    "containers": [
-        Row(kind, calls, 20, seeds=1)
-        for kind in ("queue", "stack", "pq", "set")
-        for calls in (100_000, 1_000_000)
-    ],
-}
-
-
-class Measured(NamedTuple):
-    """Seconds, the verdict and what gave it."""
-
-    prepared_s: float
-    decided_s: float
-    valid: Any
-    algorithm: str
-
-
-def measure(row: Row, seed: int) -> tuple[Measured, History]:
-    """One history, judged once warm."""
-    history = generate(row.kind, row.calls, row.clients, seed, row.crash, row.stale)
-    history.columns()
-    began = time.perf_counter()
-    problems = prepare(history, model_named(MODEL[row.kind]))
-    prepared = time.perf_counter()
-    budget = Budget(time_limit_s=TIME_LIMIT_S, clock=time.monotonic)
-    judged = list(decide(problems, "auto", budget))
-    ended = time.perf_counter()
-    verdicts = [each.valid for each in judged]
-    valid = False if False in verdicts else None if None in verdicts else True
-    algorithm = judged[0].algorithm if judged else ""
-    return Measured(prepared - began, ended - prepared, valid, algorithm), history
-
-
-def peer_seconds(program: str, model: str, history: History) -> str:
-    """What the peer says of the same history."""
-    lines = [json.dumps({"model": model})]
-    for invocation, completion in history.pairs():
-        if completion is not None and completion.type == "fail":
-            continue
-        known = completion is not None and completion.type == "ok"
-        lines.append(
-            json.dumps(
-                {
-                    "process": invocation.process,
-                    "f": invocation.f,
-                    "input": invocation.value,
-                    "output": completion.value if known and completion else None,
-                    "call": invocation.index,
-                    "return": completion.index if known and completion else None,
-                }
-            )
-        )
-    try:
-        done = subprocess.run(
-            [program], input="\n".join(lines) + "\n", capture_output=True, text=True, check=True,
-            timeout=TIME_LIMIT_S,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return "> 60 s"
-    except (OSError, subprocess.CalledProcessError) as error:
-        return f"failed: {error}"
-    return f"{float(json.loads(done.stdout)['seconds']) * 1000:.1f} ms"
-
-
-def peak_megabytes(row: Row) -> str:
-    """Peak memory of a process that only makes and judges this history."""
-    code = (
-        "import resource, sys; from benchmarks.linearizability import Row, measure; "
-        f"measure(Row(*{tuple(row)!r}), 1); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)"
-    )
-    root = Path(__file__).parents[1]
+def measured(
+    row: Row | Files, runs: list[list[str]], warm: list[str], limit_s: float
+) -> list[dict[str, Any]]:
+    """What the process of its own found about each run."""
+    task = {
+        "model": row.model, "initial": row.initial, "failed_cas": row.failed_cas, "warm": warm,
+        "runs": runs, "repeat": row.repeat, "time_limit_s": limit_s,
+    }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
+        [sys.executable, "-m", "benchmarks.linearizability_process"],
+        input=json.dumps(task), capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout)
+
+
+def peer_column(
+    program: str, row: Row | Files, histories: list[History], ours: Any, limit_s: float
+) -> str:
+    """The peer's time for the same histories, and its ratio to ours."""
+    total, verdicts = 0.0, []
+    for history in histories:
+        valid, seconds = judged(program, row.model, row.initial, row.failed_cas, history, limit_s)
+        if isinstance(seconds, str):
+            return seconds
+        total += seconds
+        verdicts.append(valid)
+    if ours["valid"] is not None and all(verdicts) is not ours["valid"]:
+        return f"DISAGREES: {all(verdicts)}"
+    both = ours["prepared_s"] + ours["decided_s"] if "keys" in row.name else ours["decided_s"]
+    return f"{total * 1000:.1f} ms, {total / both:.1f}×"
+
+
+def growth(row: Row, decided_s: float, taken: dict[Any, tuple[int, float]]) -> str:
+    """The exponent by which time grew since the next smaller row of the kind."""
+    shape = row._replace(seeds=0, calls=0, keys=0)
+    before = taken.get(shape)
+    taken[shape] = row.total(), decided_s
+    if before is None or before[0] >= row.total():
+        return ""
+    return f"n^{math.log(decided_s / before[1]) / math.log(row.total() / before[0]):.2f}"
+
+
+def line(row: Row | Files, options: Any, folder: Path, taken: dict[Any, Any]) -> str:
+    """One row of the table."""
+    seeds = range(1, (1 if options.quick else row.seeds) + 1)
+    first, runs = row.made(1), []
+    for seed in seeds:
+        histories = first if seed == 1 else row.made(seed)
+        runs.append([saved(each, folder, f"{seed}-{at}") for at, each in enumerate(histories)])
+    warm = runs[0]
+    if isinstance(row, Row):
+        name = f"warm-{row.kind}-{row.crash > 0}"
+        warm = [str(folder / name)]
+        if not (folder / name).exists():
+            saved(generate(row.kind, 10_000, 5, 9, row.crash), folder, name)
+    found = measured(row, runs, warm, options.limit)
+    for file in (file for run in runs for file in run):
+        Path(file).unlink()
+    prepared, decided = (
+        statistics.median(each[what] for each in found) for what in ("prepared_s", "decided_s")
     )
-    return f"{done.stdout.strip()} MB"
+    peak = max(each["peak_bytes"] for each in found) >> 20
+    added = max(each["peak_bytes"] - each["held_bytes"] for each in found) >> 20
+    verdicts = "/".join(sorted({VERDICTS[each["valid"]] for each in found}))
+    grown = growth(row, decided, taken) if isinstance(row, Row) else ""
+    peer = ""
+    if options.porcupine:
+        peer = peer_column(options.porcupine, row, first, found[0], options.limit)
+    return (
+        f"| {row.name} | {prepared * 1000:.1f} ms | {decided * 1000:.1f} ms | {verdicts}, "
+        f"{found[0]['algorithm']} | {grown} | {peak} MB (+{added}) | {peer} |"
+    )
 
 
 def main() -> None:
@@ -160,35 +127,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one seed, at most 10,000 calls")
     parser.add_argument("--rows", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}")
     parser.add_argument("--porcupine", metavar="PATH", help="a peer (see the docstring)")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds for one history")
     options = parser.parse_args()
-    for warm in ("cas5", "rwU", "queue", "stack", "pq", "set"):
-        measure(Row(warm, 10_000, 5), 9)
+    wrong = [name for name in options.rows.split(",") if name not in ROWS]
+    if wrong:
+        parser.error(f"no rows {', '.join(wrong)}; expected some of {', '.join(ROWS)}")
     print("| history | prepare | decide | verdict, by | growth | peak | peer |")
-    print("|---|---|---|---|---|---|---|")
-    taken: dict[tuple[Any, ...], float] = {}
-    for name in options.rows.split(","):
-        for row in ROWS[name]:
-            if options.quick and row.calls > 10_000:
-                continue
-            runs = [
-                measure(row, seed) for seed in range(1, (1 if options.quick else row.seeds) + 1)
-            ]
-            decided = statistics.median(run.decided_s for run, _ in runs)
-            prepared = statistics.median(run.prepared_s for run, _ in runs)
-            shape = row._replace(seeds=0)
-            taken[shape] = decided
-            smaller = taken.get(shape._replace(calls=row.calls // 10))
-            growth = f"n^{math.log10(decided / smaller):.2f}" if smaller else ""
-            peak = peak_megabytes(row) if row.calls >= 1_000_000 else ""
-            model = MODEL[row.kind]
-            peer = peer_seconds(options.porcupine, model, runs[0][1]) if options.porcupine else ""
-            verdict = {True: "valid", False: "invalid", None: "unknown"}[runs[0][0].valid]
-            print(
-                f"| {row.name} | {prepared * 1000:.1f} ms | {decided * 1000:.1f} ms "
-                f"| {verdict}, {runs[0][0].algorithm} | {growth} | {peak} | {peer} |",
-                flush=True,
-            )
-    print(f"\nPeak of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    taken: dict[Any, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="duress-benchmark-") as name:
+        for group in options.rows.split(","):
+            for row in ROWS[group]:
+                if not (options.quick and row.total() > 10_000):
+                    print(line(row, options, Path(name), taken), flush=True)
 
 
 if __name__ == "__main__":

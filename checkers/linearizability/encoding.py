@@ -90,16 +90,29 @@ def _registers(
     import numpy as np
 
     values = columns.value[seen]
-    intern = Intern()
     pairs = (f == CAS) | (f == DIFFERS)
-    a = _coded(columns, values, ~pairs, intern.code)
-    b = np.zeros(len(values), np.int32)
-    if pairs.any():
-        a += _coded(columns, values, pairs, lambda value: intern.code(value[0]))
-        b += _coded(columns, values, f == CAS, lambda value: intern.code(value[1]))
-    initial = intern.code(plain(model.initial[0]))
-    deletes = np.array([name == "delete" for name in columns.fs], dtype=bool)[columns.f[rows]]
-    a[deletes] = initial
+    deletes = np.array([name == "delete" for name in columns.fs], dtype=bool)
+    first = plain(model.initial[0])
+    if first is None and not pairs.any():
+        # The history's own numbers of its values will do.
+        a = values.copy()
+        a[deletes[columns.f[rows]]] = 0
+        return Encoded(f, a, np.zeros(len(a), np.int32), 0), columns.values
+    intern = Intern()
+    place = 2 * values + pairs
+    used = np.zeros(2 * len(columns.values), dtype=bool)
+    used[place] = True
+    codes = np.zeros((2, len(used)), np.int32)
+    single, double = np.flatnonzero(used[::2]), np.flatnonzero(used[1::2])
+    codes[0, 2 * single] = [intern.code(columns.values[at]) for at in single.tolist()]
+    for which in (0, 1):
+        some = [intern.code(columns.values[at][which]) for at in double.tolist()]
+        codes[which, 2 * double + 1] = some
+    a, b = codes[0][place], codes[1][place]
+    b[f == DIFFERS] = 0
+    initial = intern.code(first)
+    if deletes.any():
+        a[deletes[columns.f[rows]]] = initial
     return Encoded(f, a, b, initial), intern.table
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-WORTH_CALLING = 48
+WORTH_CALLING = 16
 """Calls from which compiled code pays, once it is there."""
 
 WORTH_LOADING = 8_192
@@ -65,5 +66,18 @@ class Kernel:
                     register_jitable(_nrt=self.counted)(helper)
             options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": self.counted}
             self._compiled = numba.njit(**options)(self.function)
+            _watch(self._compiled, (self.function, *self.helpers))
         assert self._compiled is not None
         return self._compiled
+
+
+def _watch(compiled: Any, functions: tuple[Callable[..., Any], ...]) -> None:
+    """Make cached code depend on the files of all the functions in it.
+
+    Numba looks at the outermost one's only: what it inlined could be outdated, and wrong.
+    """
+    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if file is not None:
+        sources = sorted({Path(function.__code__.co_filename) for function in functions})
+        times = [(source.name, source.stat().st_mtime_ns) for source in sources if source.exists()]
+        file._source_stamp = (file._source_stamp, *times)

@@ -9,7 +9,6 @@ invocation, or never; where it cannot change anything (a crashed read), it is le
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,24 +26,39 @@ class StrangeHistory(ValueError):
     """The history holds something that the model has no meaning for; says what and where."""
 
 
-@dataclass(frozen=True)
 class Problem:
     """One object's operations: what is to be decided.
 
     ``key``      the independent object (``None``: there is only one).
     ``part``     the part of its state that this is about (a map's key), or ``None``.
-    ``calls``    the operations as arrays; ``calls.invoked`` are indices of invocations.
+    ``calls``    the operations as arrays; ``calls.invoked`` are indices of invocations. They are
+                 those of ``every`` from ``low`` to ``high``.
     """
 
-    model: Any
-    history: History
-    key: Any
-    part: Any
-    calls: Calls
-    values: Sequence[Any]
+    def __init__(
+        self, model: Any, history: History, key: Any, part: Any, every: Calls, low: int, high: int,
+        values: Sequence[Any],
+    ) -> None:  # fmt: skip
+        self.model, self.history, self.key, self.part = model, history, key, part
+        self._every, self._low, self._high, self.values = every, low, high, values
+
+    @cached_property
+    def calls(self) -> Calls:
+        """The operations as arrays; only cut out if somebody looks at them."""
+        every, some = self._every, slice(self._low, self._high)
+        return Calls(
+            every.invoked[some], every.returned[some], every.f[some], every.a[some],
+            every.b[some], every.initial,
+        )  # fmt: skip
+
+    def with_calls(self, calls: Calls) -> Problem:
+        """The same object with other calls."""
+        return Problem(
+            self.model, self.history, self.key, self.part, calls, 0, len(calls), self.values
+        )
 
     def __len__(self) -> int:
-        return len(self.calls)
+        return self._high - self._low
 
     def operation(self, at: int) -> Operation:
         """Call ``at`` as the model sees it: one operation with its result, where known."""
@@ -103,17 +117,9 @@ class Problems(Sequence[Problem]):
         if not -len(self) <= at < len(self):
             raise IndexError(at)
         at %= len(self)
-        low, high, every = self._first[at], self._first[at + 1], self.calls
-        calls = Calls(
-            every.invoked[low:high],
-            every.returned[low:high],
-            every.f[low:high],
-            every.a[low:high],
-            every.b[low:high],
-            every.initial,
-        )
         key, part = self.names[at]
-        return Problem(self.model, self.history, key, part, calls, self.values)
+        low, high = self._first[at], self._first[at + 1]
+        return Problem(self.model, self.history, key, part, self.calls, low, high, self.values)
 
 
 def prepare(

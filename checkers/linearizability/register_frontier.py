@@ -121,15 +121,14 @@ def _settle(pool, at, sets, nw, slots, tree, size):
     reads = VALUES + 2 * pool[at, STATE]
     for w in range(nw):
         free = pool[at, ROW + w] & (sets[reads, w] | (sets[EVERY, w] & ~sets[reads + 1, w]))
-        if free:
-            pool[at, ROW + w] ^= free
-            while free:
-                low = free & -free
-                tree[size, 0] = pool[at, NODE]
-                tree[size, 1] = slots[w * WORD + PLACE[low % 61], CALL]
-                pool[at, NODE] = size
-                size += 1
-                free ^= low
+        pool[at, ROW + w] ^= free
+        while free:
+            low = free & -free
+            tree[size, 0] = pool[at, NODE]
+            tree[size, 1] = slots[w * WORD + PLACE[low % 61], CALL]
+            pool[at, NODE] = size
+            size += 1
+            free ^= low
     return size
 
 
@@ -147,7 +146,7 @@ def _collect(tree, size, pool, count, number):
     for i in range(size):
         if number[i]:
             number[i] = kept
-            tree[kept, 0] = number[tree[i, 0]] if i else 0
+            tree[kept, 0] = number[tree[i, 0]]
             tree[kept, 1] = tree[i, 1]
             kept += 1
     for c in range(count):

@@ -26,6 +26,7 @@ allocate.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -95,8 +96,6 @@ def _search(
     width, queue, slot_count = ROW + nw + nu, cap + 1, nw * WORD
     for at in range(first, last):
         i = event[at]
-        if i == len(call):
-            continue
         if i >= 0:
             if n[SIZE] + n[COUNT] > len(tree):
                 found[AT] = at
@@ -112,11 +111,10 @@ def _search(
         slot = slot_of[i]
         w, bit = slots[slot, WHERE], slots[slot, BIT]
         waits = n[PHASE] == 1
-        if not waits:
-            for c in range(n[COUNT]):
-                if pool[c, ROW + w] & bit:
-                    waits = True
-                    break
+        for c in range(n[COUNT]):
+            if pool[c, ROW + w] & bit:
+                waits = True
+                break
         if waits:
             if n[PHASE] == 0:
                 if 2 * n[SIZE] > len(tree):
@@ -189,12 +187,12 @@ class Room(NamedTuple):
 
         ``extended``: whether there are appends.
         """
-        slot_count, bits = nw * WORD, bits_for(cap)
-        pool = np.zeros((2 * (cap + 1), ROW + nw + nu), np.int64)
+        bits = bits_for(cap)
+        pool = np.empty((2 * (cap + 1), ROW + nw + nu), np.int64)
+        pool[: len(starts)] = 0
         pool[: len(starts), STATE], pool[: len(starts), COVER] = starts, -1
-        slots = np.zeros((slot_count, 4), np.int64)
-        places = np.arange(slot_count)
-        slots[:, WHERE], slots[:, BIT] = places // WORD, 1 << (places % WORD)
+        slots, free = _slots(nw)
+        slot_count = len(slots)
         value = np.zeros((values, 3), np.int64)
         if extended:  # what an append may lead to is always wanted, but not the dark
             value[1:, WANTED] = 1
@@ -203,29 +201,40 @@ class Room(NamedTuple):
         # A frugal search compares configurations only by how many crashed operations they used.
         n[COUNTS] = nu if enough > cap else 0
         steps = max(4 * cap, 4096) + 64 * (slot_count + 2)
+        tree = np.empty((steps, 2), np.int32)
+        tree[0] = 0
         return cls(
             pool,
             np.zeros(2 << bits, np.int64),
-            np.zeros(2 * (cap + 1), np.int32),
+            np.empty(2 * (cap + 1), np.int32),
             np.zeros((VALUES + 2 * values, nw), np.int64),
             value,
-            slots,
-            np.zeros(calls, np.int32),
-            places[::-1].copy(),
+            slots.copy(),
+            np.empty(calls, np.int32),
+            free.copy(),
             np.zeros((2, slot_count), np.int64),
             np.full(nu * LANES + 1, -1, np.int64),
-            np.zeros(cap + 1, np.int32),
-            np.zeros(COARSE + 3, np.int32),
+            np.empty(cap + 1, np.int32),
+            np.empty(COARSE + 3, np.int32),
             n,
-            np.zeros((steps, 2), np.int32),
-            np.zeros(steps, np.int32),
+            tree,
+            np.empty(steps, np.int32),
         )
 
     def roomier(self) -> Room:
         """The same with twice the steps."""
-        tree = np.zeros((2 * len(self.tree), 2), np.int32)
+        tree = np.empty((2 * len(self.tree), 2), np.int32)
         tree[: len(self.tree)] = self.tree
-        return self._replace(tree=tree, number=np.zeros(len(tree), np.int32))
+        return self._replace(tree=tree, number=np.empty(len(tree), np.int32))
+
+
+@lru_cache(maxsize=8)
+def _slots(nw: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Slots for the open calls in so many words, with their places, and all of them as free."""
+    places = np.arange(nw * WORD)
+    slots = np.zeros((len(places), 4), np.int64)
+    slots[:, WHERE], slots[:, BIT] = places // WORD, 1 << (places % WORD)
+    return slots, places[::-1].copy()
 
 
 def bits_for(cap: int) -> int:

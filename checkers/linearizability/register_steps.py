@@ -53,12 +53,10 @@ last that came to it by an append."""
 def _crash(k, at, nw, nu, n, kind, lane_kind, value, pool):
     """A call of a kind that crashes was invoked: count it, in a lane of its own."""
     if kind[k, KIND_LANE] < 0:
+        # There is a free one: `register_view.py` counted the kinds of use at a time.
         j = 0
-        while j < nu * LANES and lane_kind[j] >= 0 and kind[lane_kind[j], KIND_LIVE] >= at:
+        while lane_kind[j] >= 0 and kind[lane_kind[j], KIND_LIVE] >= at:
             j += 1
-        if j == nu * LANES:
-            n[DROPPED] = 1
-            return
         old = lane_kind[j]
         if old >= 0:
             kind[old, KIND_LANE] = -1
@@ -299,7 +297,7 @@ def _through(n, beam, enough, cap, nu):
             n[LEVEL] = n[QUEUED]
             plenty = min(enough, beam) if n[EVERY_KIND] else 2 * beam
             if beam < cap and n[COUNT] >= plenty:
-                if n[DONE] < n[QUEUED]:
+                if n[DONE] < n[QUEUED] or (nu > 0 and n[EVERY_KIND] == 0):
                     n[DROPPED] = 1
                 return True
         if n[DONE] < n[QUEUED]:
