@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -17,6 +19,9 @@ from .errors import DuressError, UserError
 from .planned_fault import PlannedFault
 from .spec import TrialSpec
 from .store import RunFolder
+
+_PR_SET_PDEATHSIG = 1
+"""``prctl(2)``: the signal that this process gets when its parent dies."""
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -123,7 +128,10 @@ class AttemptPool:
     def __enter__(self) -> AttemptPool:
         if self.jobs > 1:
             self._pool = ProcessPoolExecutor(
-                self.jobs, multiprocessing.get_context("spawn"), initializer=_leave_interrupts
+                self.jobs,
+                multiprocessing.get_context("spawn"),
+                initializer=_begin_worker,
+                initargs=(os.getpid(),),
             )
         return self
 
@@ -160,6 +168,10 @@ class AttemptPool:
                 each.cancel()
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that shows what was found so far."""
+def _begin_worker(parent: int) -> None:
+    """Ctrl-C is for the process that shows what was found so far; without it there is no work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before that
+        os._exit(1)

@@ -25,12 +25,18 @@ SEEDS_APART = 100_000
 
 @dataclass(frozen=True)
 class Case:
-    """A mutant to be hunted: its names, the anomaly that must be reported, and its first trial."""
+    """A mutant to be hunted.
+
+    ``anomaly``  which must be reported.
+    ``spec``     the first trial, in which the strategy ``mixed`` decides about faults.
+    ``usual``    the trial of ``duress run``, as :func:`~.hunt.hunt` takes it.
+    """
 
     system: str
     mutant: str
     anomaly: str
     spec: TrialSpec
+    usual: TrialSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -114,8 +120,13 @@ def detect(
     """Hunt a mutant ``hunts`` times, each for at most so many trials and minutes."""
     detection = Detection(case)
     for number in range(hunts):
-        spec = msgspec.structs.replace(case.spec, seed=case.spec.seed + number * SEEDS_APART)
-        result = hunt(spec, pool, trials=trials, minutes=minutes)
+        spec, usual = (
+            each and msgspec.structs.replace(each, seed=each.seed + number * SEEDS_APART)
+            for each in (case.spec, case.usual)
+        )
+        assert spec is not None
+        strategy = "default" if usual is None else "mixed"
+        result = hunt(spec, pool, trials=trials, minutes=minutes, strategy=strategy, usual=usual)
         error = result.errors[0] if result.errors else None
         detection.hunts.append(Hunted(result.trials, result.wall_s, result.found, error))
         progress(detection)

@@ -43,6 +43,7 @@ class AmbushNemesis:
     clusters: ClassVar[tuple[str, ...]] = ("sim",)
     options: ClassVar[Mapping[str, str]] = {
         "ambush-lasts": "mean seconds for which it lies in wait (default: half the interval)",
+        "ambush-deeds": "kill, isolate or kill,isolate (default: what the system is to survive)",
     }
 
     def __init__(self, scene: Scene) -> None:
@@ -52,6 +53,7 @@ class AmbushNemesis:
                 f"ambush: works on sim, not on {scene.cluster.kind}: only there a node can be "
                 "struck at the moment at which it sends a message"
             )
+        _deeds(scene)
         self._scene = scene
         self._network = network
         self._nodes = sorted(scene.cluster.nodes)
@@ -114,6 +116,18 @@ class AmbushNemesis:
         return list(nodes), _parameters(traps.draw(random, kinds))
 
 
+def _deeds(scene: Scene) -> frozenset[str]:
+    """What an ambush may do: a system that is to survive no partition is not cut apart."""
+    wanted = scene.options.get("ambush-deeds")
+    if wanted is not None:
+        chosen = frozenset(part.strip() for part in str(wanted).split(","))
+        if not chosen <= {"kill", "isolate"}:
+            raise UserError(f"ambush-deeds: expected kill, isolate or both, got {wanted!r}")
+        return chosen
+    survives = {"kill": "kill", "partition": "isolate"}
+    return frozenset(survives[n] for n in scene.system.nemeses if n in survives)
+
+
 def _fault(fault_id: int, nodes: list[str], drawn: list[Trap]) -> Fault:
     return Fault(fault_id, AmbushNemesis.name, nodes, _parameters(drawn))
 
@@ -130,6 +144,7 @@ class Ambush:
         self._network = network
         self._nodes = sorted(scene.cluster.nodes)
         self._targets = frozenset(fault.targets)
+        self._deeds = _deeds(scene)
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._passed: dict[int, int] = {}
@@ -172,7 +187,7 @@ class Ambush:
         """Who is struck; nobody that is struck already, or that must not be."""
         deed, _, whom = trap.deed.partition("-")
         group = {"sender": (sender,), "receiver": (receiver,), "pair": (sender, receiver)}[whom]
-        if not self._targets.issuperset(group):
+        if deed not in self._deeds or not self._targets.issuperset(group):
             return ()
         if deed == "kill":
             return () if group[0] in self._down else group

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from typing import Any, TextIO
 
 import click
@@ -63,7 +64,7 @@ def command(system: str, **flags: Any) -> int:
     flags["cluster"] = flags["cluster"] or "sim"
     if flags["cluster"] != "sim":
         raise UserError(f"hunt: trials are run on sim, not on {flags['cluster']!r}")
-    spec, usual = _planned(system, flags)
+    spec, usual = planned(system, flags, given_flags(flags))
     trials, minutes = flags["budget_trials"], flags["minutes"]
     if trials is None and minutes is None:
         trials = DEFAULT_TRIALS
@@ -96,11 +97,13 @@ def command(system: str, **flags: Any) -> int:
     return 0 if result.found is None else 1
 
 
-def _planned(system: str, flags: dict[str, Any]) -> tuple[TrialSpec, TrialSpec | None]:
+def planned(
+    system: str, flags: dict[str, Any], given: Collection[str]
+) -> tuple[TrialSpec, TrialSpec | None]:
     """The first trial, in which the strategy decides about faults where nothing was said; and, for
     ``mixed``, the one of ``duress run``.
     """
-    given, strategy = given_flags(flags), flags["strategy"]
+    strategy = flags["strategy"]
     spec = usual = spec_of(system, flags, given)
     if strategy == "default":
         return spec, None

@@ -14,6 +14,7 @@ from ..attempts import Attempt, AttemptPool
 from ..errors import UserError
 from ..prove import Case, Detection, Innocence, acquit, detect
 from ..spec import TrialSpec
+from .hunt import planned
 from .trial_options import defaults, spec_of
 
 QUICK = {"hunts": 1, "trials": 150, "minutes": 1.0, "clean_trials": 12}
@@ -98,7 +99,11 @@ def _cases(systems: Sequence[str], seed: int) -> list[Case]:
             mutant.system,
             mutant.name,
             mutant.anomaly,
-            spec_of(mutant.system, _flags(mutant=mutant.name, seed=seed), {"cluster", "seed"}),
+            *planned(
+                mutant.system,
+                _flags(mutant=mutant.name, seed=seed, strategy="mixed"),
+                {"cluster", "seed"},
+            ),
         )
         for mutant in registry.mutants()
         if mutant.system in systems

@@ -72,9 +72,11 @@ class Race(Combinator, frozen=True):
                     break
         if best is not None:
             step, successor = best
-            if successor is generators[best_at] and not exhausted:
+            if exhausted or successor is None:
+                return step, self._with({best_at: successor}, exhausted)
+            if successor is generators[best_at]:
                 return step, self
-            return step, self._with({best_at: successor}, exhausted)
+            return step, self._replaced(best_at, successor)
         if len(exhausted) == len(generators):
             return None
         return PENDING, self._with({}, exhausted)
@@ -85,10 +87,25 @@ class Race(Combinator, frozen=True):
             return self
         changed: dict[int, Generator | None] = {}
         for at, generator in enumerate(self.generators):
+            if generator.ignores_updates:
+                continue
             successor = generator.update(context, event)
             if successor is not generator:
                 changed[at] = successor
+        if len(changed) == 1:
+            ((at, successor),) = changed.items()
+            if successor is not None:
+                return self._replaced(at, successor)
         return self._with(changed, []) if changed else self
+
+    def _replaced(self, at: int, successor: Generator) -> Race:
+        """The same race with one generator in another state: what nearly every step ends with."""
+        generators = self.generators
+        hears_not = self.ignores_updates
+        if successor.ignores_updates is not generators[at].ignores_updates:
+            rest = (g.ignores_updates for i, g in enumerate(generators) if i != at)
+            hears_not = successor.ignores_updates and all(rest)
+        return Race((*generators[:at], successor, *generators[at + 1 :]), self.shortest, hears_not)
 
     def _with(self, changed: dict[int, Generator | None], exhausted: list[int]) -> Generator | None:
         if not changed and not exhausted:
