@@ -20,7 +20,7 @@ from .calls import ALL, CRASHED, DIFFERS, HAS, LACKS, READ, TAKE, Calls
 from .decision import Decision
 from .encoding import OTHER
 from .preparation import Problem, Problems
-from .search import Budget, Search, Stepper
+from .search import NODE_BYTES, Budget, Outcome, Search, Stepper
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BEAM = 64
 """Configurations of the first, narrow search; most valid histories need no more."""
 
-SMALL, LARGE = 48, 1_500
+SMALL, LARGE = 16, 1_500
 """Calls from which arrays pay: once numba is there anyway, or to load it for them."""
 
 APPENDED = 100
@@ -36,6 +36,10 @@ APPENDED = 100
 
 ROW_BYTES = 16 * 6 * 200
 """Memory for one configuration of the frontier over arrays, with the lists it passes through."""
+
+PLAIN, PLAIN_LOADED = 50_000, 3_000
+"""Configurations that the search in plain Python may look at in a history of less than ``LARGE``
+calls before the compiled one takes over; fewer once numba is there."""
 
 WHOLE = 200
 """Up to so many calls the search is exact from the start."""
@@ -74,6 +78,7 @@ class Judged(NamedTuple):
     """What was found out about one object.
 
     ``position``: index in the history of the completion at which it failed (or stopped).
+    ``final``: the configurations before it, where the search tells them.
     """
 
     problem: Problem
@@ -85,6 +90,7 @@ class Judged(NamedTuple):
     note: str = ""
     frontier: int = 0
     explored: int = 0
+    final: Outcome | None = None
 
 
 def algorithms_for(problem: Problem) -> list[Algorithm]:
@@ -164,7 +170,33 @@ def search(problem: Problem, budget: Budget) -> Judged:
         made = encoded(problem)
         if made is not None:
             return _search_register(problem, budget, *made)
-    return search_any(problem, budget)
+    if size < LARGE:
+        loaded = "numba" in sys.modules
+        limit = PLAIN_LOADED if loaded and size >= SMALL else PLAIN
+        few = replace(budget, explored=0, limit=min(limit, budget.limit or limit))
+        few._deadline = budget._deadline  # it runs already
+        judged = search_any(problem, few)
+        budget.explored += few.explored
+        if judged.valid is not None or budget.exhausted(0):
+            return judged
+    return search_table(problem, budget)
+
+
+def search_table(problem: Problem, budget: Budget) -> Judged:
+    """The search over the model's transition table, compiled."""
+    from .table_decide import decide
+
+    found = decide(
+        problem,
+        budget.memory_limit_bytes or 1 << 31,
+        lambda size: budget.exhausted(size // NODE_BYTES),
+        compiled=True,
+    )
+    budget.explored += found.explored
+    return Judged(
+        problem, found.valid, found.algorithm, found.witness, found.certificate,
+        found.position, found.note, found.frontier, found.explored, found.final,
+    )  # fmt: skip
 
 
 def _search_register(

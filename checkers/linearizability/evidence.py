@@ -59,8 +59,16 @@ def prefix_calls(problem: Problem, position: int) -> tuple[list[int], list[int],
     return list(range(count)), invoked, returned
 
 
-def explain(problem: Problem, position: int, certificate: Sequence[int] | None = None) -> Evidence:
-    """The evidence for a problem known to fail at the completion at ``position``."""
+def explain(
+    problem: Problem,
+    position: int,
+    certificate: Sequence[int] | None = None,
+    final: Outcome | None = None,
+) -> Evidence:
+    """The evidence for a problem known to fail at the completion at ``position``.
+
+    ``final``: the configurations before that completion, where the search told them.
+    """
     numbers, invoked, returned = prefix_calls(problem, position)
     if len(numbers) <= WHOLE:
         judge = _Judge(problem, numbers, invoked, returned, (problem.model.initial,))
@@ -70,8 +78,9 @@ def explain(problem: Problem, position: int, certificate: Sequence[int] | None =
         if judge.contradicts(judge.completed):
             return judge.evidence(anywhere=False)
     window, judge = 16, None
-    while window <= WHOLE:
-        judge = _window(problem, numbers, invoked, returned, window)
+    every = _Every(problem)
+    while window <= WHOLE and every.known:
+        judge = _window(problem, numbers, invoked, returned, window, every)
         if judge.contradicts(judge.completed):
             return judge.evidence(anywhere=True)
         window *= 2
@@ -80,8 +89,9 @@ def explain(problem: Problem, position: int, certificate: Sequence[int] | None =
         if judge.contradicts(judge.completed):
             return judge.evidence(anywhere=False)
     last = sorted(at for at in numbers if returned[at] <= position)[-window:]
-    assert judge is not None
-    return Evidence(list(certificate or last), False, False, judge.outcome)
+    if final is None and judge is None:
+        final = Outcome(False, [], position, returned.index(position))
+    return Evidence(list(certificate or last), False, False, final or judge.outcome)  # type: ignore[union-attr]
 
 
 def _certified(
@@ -99,23 +109,38 @@ def _certified(
 
 
 def _window(
-    problem: Problem, numbers: list[int], invoked: list[int], returned: list[int], size: int
-) -> _Judge:
+    problem: Problem, numbers: list[int], invoked: list[int], returned: list[int], size: int,
+    every: _Every,
+) -> _Judge:  # fmt: skip
     """The last ``size`` calls and whatever crashed earlier, from any state at all."""
     start = invoked[-size]
     some = [at for at in numbers if returned[at] >= start]
-    starts = _any_state(problem, some)
+    starts = every.states(some)
     # What was open at the start may have taken effect before it: any time, or never.
     ends = [returned[at] if invoked[at] >= start else CRASHED for at in some]
     return _Judge(problem, some, [invoked[at] for at in some], ends, starts)
 
 
-def _any_state(problem: Problem, calls: Iterable[int]) -> tuple[object, ...]:
-    if getattr(problem.model, "family", None) not in ("register", "map"):
-        return (problem.model.initial,)
-    arrays = problem.calls
-    codes = {int(arrays.a[at]) for at in calls} | {int(arrays.b[at]) for at in calls}
-    return (*(box(problem.values[code]) for code in sorted(codes)), box("some other value"))
+class _Every:
+    """Every state there can be, where that is known: of registers, and of models with few."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._few: list[object] | None = None
+        self._register = getattr(problem.model, "family", None) in ("register", "map")
+        if not self._register:
+            from .table_decide import every_state
+
+            self._few = every_state(problem)
+        self.known = self._register or self._few is not None
+
+    def states(self, calls: Iterable[int]) -> tuple[object, ...]:
+        """Those that matter to some calls."""
+        if not self._register:
+            return tuple(self._few or ())
+        arrays, values = self.problem.calls, self.problem.values
+        codes = {int(arrays.a[at]) for at in calls} | {int(arrays.b[at]) for at in calls}
+        return (*(box(values[code]) for code in sorted(codes)), box("some other value"))
 
 
 class _Judge:

@@ -90,7 +90,8 @@ def _verdict(
 
 def _anomaly(answer: Judged, explained: bool) -> Anomaly:
     if explained:
-        return anomaly(answer.problem, explain(answer.problem, answer.position, answer.certificate))
+        evidence = explain(answer.problem, answer.position, answer.certificate, answer.final)
+        return anomaly(answer.problem, evidence)
     return Anomaly(
         name="nonlinearizable",
         explanation=f"No order explains the results up to index {answer.position}.",

@@ -81,6 +81,6 @@ def _explained_up_to(problem, position: int, firm: set[int]) -> bool:
         a=calls.a[:count],
         b=calls.b[:count],
     )
-    small = replace(problem, calls=cut)
+    small = problem.with_calls(cut)
     object.__setattr__(small, "operation", problem.operation)
     return explained(small, frozenset(range(count)) - frozenset(firm))
