@@ -146,6 +146,11 @@ def external_reads(model: str, txns: list[Txn]) -> list[tuple[int, int, str, Any
             if set(later) & set(values):
                 return None  # a future read
             if model == "rw-register" and key in own:
+                other = writer.get((key, value), i)
+                if txns[other].kind == "fail" or (
+                    other != i and txns[other].writes()[key][-1] != value
+                ):
+                    return None
                 continue
             for one in values:
                 if (key, one) not in writer or txns[writer[key, one]].kind == "fail":
