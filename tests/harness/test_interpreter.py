@@ -1,5 +1,4 @@
 import asyncio
-import itertools
 from random import Random
 
 import pytest
@@ -208,7 +207,8 @@ def test_a_time_limit_ends_an_endless_generator():
 def test_operations_in_the_future_are_waited_for():
     history, _, _ = interpret(gen.clients(gen.limit(5, gen.delay(0.02, lambda: {"f": "read"}))))
     times = [o.time for o in history if o.type == "invoke"]
-    assert all(b - a >= 19e6 for a, b in itertools.pairwise(times))
+    # From plan to plan: on a busy machine one may come late, and the next one still in time.
+    assert all(time >= number * 20e6 for number, time in enumerate(times))
 
 
 def test_sleeps_and_logs_take_the_process_but_not_the_history():
