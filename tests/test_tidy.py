@@ -52,7 +52,17 @@ def imported_by(code: str) -> set[str]:
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(code):
-    heavy = {"docker", "paramiko", "scipy", "numba", "networkx", "numpy", "aiohttp", "pyroute2"}
+    heavy = {
+        "docker",
+        "paramiko",
+        "scipy",
+        "numba",
+        "networkx",
+        "numpy",
+        "aiohttp",
+        "pyroute2",
+        "psycopg",
+    }
     assert not imported_by(code) & heavy
 
 
