@@ -177,9 +177,16 @@ def search(problem: Problem, budget: Budget) -> Judged:
         few._deadline = budget._deadline  # it runs already
         judged = search_any(problem, few)
         budget.explored += few.explored
-        if judged.valid is not None or budget.exhausted(0):
+        if judged.valid is not None:
             return judged
+        why = budget.exhausted(0)
+        if why:  # not the small share that this search was given, but the whole
+            return judged._replace(note=_how_far(why, judged.position, judged.frontier))
     return search_table(problem, budget)
+
+
+def _how_far(why: str, position: int, frontier: int) -> str:
+    return f"{why} at index {position}, with {frontier} configurations still possible before it"
 
 
 def search_table(problem: Problem, budget: Budget) -> Judged:
@@ -230,10 +237,7 @@ def search_any(problem: Problem, budget: Budget) -> Judged:
     assert outcome is not None
     note = outcome.note
     if outcome.valid is None:
-        note = (
-            f"{outcome.note} at index {outcome.position}, with {outcome.frontier} configurations "
-            "still possible before it"
-        )
+        note = _how_far(outcome.note, outcome.position, outcome.frontier)
     return Judged(
         problem,
         outcome.valid,
