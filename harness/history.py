@@ -97,6 +97,39 @@ class Columns:
         return len(self.time)
 
 
+READ, APPEND, WRITE = 0, 1, 2
+"""Verbs of micro-operations."""
+
+NOTHING, NUMBER, LIST = 0, 1, 2
+"""Shapes of their values: null, a whole number of 32 bits, a list of such."""
+
+
+@dataclass(frozen=True)
+class MicroOperations:
+    """Transactions as arrays: ``n`` client invocations in order, ``m`` micro-operations.
+
+    ``invoked`` int32[n], their positions; ``completed`` int32[n], those of their completions or
+    :data:`UNPAIRED`; ``type`` int8[n] (:data:`OK`, :data:`FAIL`, :data:`INFO`); ``process``
+    int32[n]; ``start`` int32[n+1]: invocation ``i`` has micro-operations ``start[i]`` to
+    ``start[i+1]``, as told by an ``ok`` completion, else as asked. ``verb`` and ``shape`` int8[m];
+    ``key`` int32[m], a code into ``keys``; ``number`` int32[m], the value, or the length of a list,
+    which is the part of ``elements`` (int32) from ``begin`` (int64[m]) on.
+    """
+
+    invoked: NDArray[np.int32]
+    completed: NDArray[np.int32]
+    type: NDArray[np.int8]
+    process: NDArray[np.int32]
+    start: NDArray[np.int32]
+    verb: NDArray[np.int8]
+    shape: NDArray[np.int8]
+    key: NDArray[np.int32]
+    number: NDArray[np.int32]
+    begin: NDArray[np.int64]
+    elements: NDArray[np.int32]
+    keys: list[Any]
+
+
 class HistoryError(ValueError):
     """A history that breaks the rules; the message names the operation."""
 
@@ -237,6 +270,10 @@ class History(Sequence[Operation]):
     def columns(self) -> Columns:
         """The columnar view. Shares no memory with later appends; cached until the next one."""
         return self._columns
+
+    def micro_operations(self) -> MicroOperations | None:
+        """The transactions as arrays, if whoever read the history has them and nothing else."""
+        return None
 
     @cached_property
     def _columns(self) -> Columns:

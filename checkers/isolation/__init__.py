@@ -26,7 +26,8 @@ MODELS = {
 class Isolation:
     """Judges transactions ``[["append", k, v], ["r", k, [v, …]], …]`` or ``[["w", k, v], …]``.
 
-    Every value must be written to a key only once.
+    Every value must be written to a key only once. ``takes_transactions``: it works on
+    ``history.micro_operations()`` where there are such.
 
     ``level``            a name of ``levels.LEVELS``; ``None``: the strongest that the history
                          can be judged by, strict-serializable (serializable without real time).
@@ -35,10 +36,16 @@ class Isolation:
     ``linearizable_keys``, ``sequential_keys``, ``wfr_keys``
                          what to assume of each register (as in Elle): it is linearizable;
                          sequentially consistent; within a transaction, a write follows the reads.
+    ``transaction_order``
+                         the order in which transactions wrote, where the store tells it (as in
+                         Elle): indices of operations in that order, or a number for each index.
+                         It orders the versions of every register.
     ``initial``          what every register holds at first, beside ``None``.
     ``unwritten``        a value read that nobody wrote is ``"initial"`` (at most one a key) or
                          ``"garbage"`` (corruption).
     """
+
+    takes_transactions = True
 
     def __init__(
         self,
@@ -50,10 +57,11 @@ class Isolation:
         linearizable_keys: bool = False,
         sequential_keys: bool = False,
         wfr_keys: bool = False,
+        transaction_order: Mapping[int, int] | Sequence[int] | str | None = None,
         initial: Any = None,
         unwritten: str = "initial",
     ) -> None:
-        from .settings import checked_level, checked_model, checked_unwritten
+        from .settings import checked_level, checked_model, checked_order, checked_unwritten
 
         self.model = checked_model(model)
         self.level = checked_level(level)
@@ -62,11 +70,15 @@ class Isolation:
         self.linearizable_keys = linearizable_keys
         self.sequential_keys = sequential_keys
         self.wfr_keys = wfr_keys
+        self.transaction_order = (
+            None if transaction_order is None else checked_order(transaction_order)
+        )
         self.initial = initial
         self.unwritten = checked_unwritten(unwritten)
 
     def check(self, history: History, options: Mapping[str, Any]) -> Verdict:
-        """Judge. Options: ``realtime``, ``level``, ``anomalies`` (over the checker's own);
+        """Judge. Options: ``realtime``, ``level``, ``anomalies``, ``transaction_order`` (over the
+        checker's own);
         ``time_limit_s`` and ``clock`` bound the searches for serializability.
         """
         from .judgement import judge
@@ -83,4 +95,4 @@ class Isolation:
         """A checker with options as the command line has them. :class:`UserError` for others."""
         from .settings import from_wishes
 
-        return cls(model, **from_wishes(wishes))
+        return cls(model, **from_wishes(model, wishes))

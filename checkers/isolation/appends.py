@@ -177,19 +177,36 @@ def _unread(lists: Lists, chain: Any, key: Any, readers: Any, reader_key: Any) -
         return parts, nodes
     last_of = np.full(len(txns.keys), -1, _INT)
     last_of[key[chain]] = writes.txn[lists.order[chain]]
-    by_key = np.argsort(reader_key, kind="stable")
-    readers, reader_key = readers[by_key], reader_key[by_key]
-    present, first = np.unique(keys, return_index=True)
-    ends = np.append(first[1:], len(keys))
-    reads_from = np.searchsorted(reader_key, present)
-    reads_to = np.searchsorted(reader_key, present, side="right")
-    for k, a, b, c, d in zip(present, first, ends, reads_from, reads_to, strict=True):
-        heads = [(RW, distinct(readers[c:d]))]
-        if last_of[k] >= 0:
-            heads.append((WW, last_of[k : k + 1]))
-        made, nodes = all_to_all(heads, appenders[a:b], int(k), nodes)
+    reads = distinct((reader_key.astype(np.int64) << 32) | readers)
+    readers, reader_key = (reads & 0xFFFFFFFF).astype(_INT), (reads >> 32).astype(_INT)
+    first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    present, sizes = keys[first], np.diff(np.append(first, len(keys)))
+    begin = np.searchsorted(reader_key, present)
+    heads = np.searchsorted(reader_key, present, side="right") - begin
+    last = last_of[present]
+    few = (heads + (last >= 0)) * sizes <= _FEW_EDGES
+    which, at = _members((heads * sizes)[few])
+    source = readers[begin[few][which] + at // sizes[few][which]]
+    target = appenders[first[few][which] + at % sizes[few][which]]
+    parts.append((RW, source, target, present[few][which]))
+    few_last = few & (last >= 0)
+    which, at = _members(sizes[few_last])
+    target = appenders[first[few_last][which] + at]
+    parts.append((WW, last[few_last][which], target, present[few_last][which]))
+    for i in np.flatnonzero(~few).tolist():
+        ends = [(RW, readers[begin[i] : begin[i] + heads[i]])]
+        if last[i] >= 0:
+            ends.append((WW, last[i : i + 1]))
+        appended = appenders[first[i] : first[i] + sizes[i]]
+        made, nodes = all_to_all(ends, appended, int(present[i]), nodes)
         parts += made
     return parts, nodes
+
+
+def _members(sizes: Any) -> tuple[Any, Any]:
+    """For groups of some sizes: the group of each member, and its number in the group."""
+    which = np.repeat(np.arange(len(sizes)), sizes)
+    return which, np.arange(len(which)) - (np.cumsum(sizes) - sizes)[which]
 
 
 def unread_appends(lists: Lists) -> Any:

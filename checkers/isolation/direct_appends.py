@@ -2,7 +2,7 @@
 
 Names and definitions as in Elle (Kingsbury, Alvaro: VLDB 2020, section 4.3) and Adya's thesis:
 G1a, G1b, garbage-read, dirty-update, duplicate-elements, incompatible-order, internal,
-future-read, lost-update.
+future-read, lost-update; G-cursor (Adya, section 4.2.3).
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from .appends import Lists
 from .findings import Example, Findings, name_of, shown, step_text
 from .sorting import distinct
 from .transactions import NIL, OK, WRITE
+
+UNREAD = 1 << 30
+"""In place of a position in the order of versions: after all that were read."""
 
 
 def find(lists: Lists) -> Findings:
@@ -211,7 +214,7 @@ def _within(lists: Lists, found: Findings) -> None:
     place[lists.writes.mop] = lists.place
     agrees = np.ones(len(txns.op), np.bool_)
     agrees[lists.reads] = lists.agrees
-    internal, future, updates = _walk.for_size(len(txns.op))(
+    internal, future, updates, reach, own = _walk.for_size(len(txns.op))(
         txns.kind, txns.start, txns.op, txns.key, txns.value, txns.begin, txns.length,
         txns.elements, place, agrees,
     )  # fmt: skip
@@ -236,10 +239,42 @@ def _within(lists: Lists, found: Findings) -> None:
 
     found.add("internal", np.flatnonzero(internal).tolist(), inconsistent)
     found.add("future-read", np.flatnonzero(future).tolist(), early)
+    _overwritten_between(lists, reach, own, found)
     mops = np.flatnonzero(updates)
     version = np.where(txns.op[mops] == NIL, 0, txns.length[mops])
     same_version = (txns.key[mops].astype(np.int64) << 32) | version
     add_lost_updates(lists.txns, mops, same_version, found)
+
+
+def _overwritten_between(lists: Lists, reach: Any, own: Any, found: Findings) -> None:
+    """G-cursor: others appended between a read and the same transaction's own append.
+
+    Per micro-operation: ``reach`` is where the transaction's last append to the key stands,
+    :data:`UNREAD` if nobody read it; ``own``: its appends that stand after what was read.
+    """
+    txns, writes = lists.txns, lists.writes
+    mops = lists.reads[lists.agrees & lists.sound[txns.key[lists.reads]]]
+    mops = mops[reach[mops] >= txns.length[mops]]
+    counts = lists.order >= 0
+    counts[counts] = ~writes.failed[lists.order[counts]]
+    before = np.concatenate(([0], np.cumsum(counts)))
+    key = txns.key[mops]
+    start = lists.offset[key] + txns.length[mops]
+    end = np.minimum(lists.offset[key] + reach[mops].astype(np.int64) + 1, lists.offset[key + 1])
+    between = before[end] - before[start] > own[mops]
+
+    def cursor(at: int) -> Example:
+        mop, reader = int(mops[at]), int(txns.owner[mops[at]])
+        inner = [w for w in lists.order[start[at] : end[at]] if w >= 0 and not writes.failed[w]]
+        write = int(next(w for w in inner if writes.txn[w] != reader))
+        other, value = int(writes.txn[write]), txns.decode(int(writes.value[write]))
+        text = (
+            f"{name_of(txns, reader)} {step_text(txns, mop)} and appended to it, but "
+            f"{name_of(txns, other)} appended {shown(value)} after the one and before the other."
+        )
+        return Example([reader, other], text, txns.keys[int(txns.key[mop])])
+
+    found.add("G-cursor", np.flatnonzero(between).tolist(), cursor)
 
 
 def add_lost_updates(txns: Any, mops: Any, version: Any, found: Findings) -> None:
@@ -272,6 +307,8 @@ def _walk_plain(
     internal = np.zeros(len(op), np.bool_)
     future = np.zeros(len(op), np.bool_)
     updates = np.zeros(len(op), np.bool_)
+    reach = np.full(len(op), -1, np.int32)
+    own = np.zeros(len(op), np.int32)
     for txn in range(len(kind)):
         if kind[txn] != OK:
             continue
@@ -302,13 +339,21 @@ def _walk_plain(
                                 break
                     break
             internal[mop] = wrong
+            for other in range(start[txn], stop):
+                if key[other] == key[mop] and op[other] == WRITE:
+                    if place[other] < 0:
+                        reach[mop] = UNREAD
+                    elif place[other] > reach[mop]:
+                        reach[mop] = place[other]
+                    if place[other] >= length[mop]:
+                        own[mop] += 1
             for later in range(mop + 1, stop):
                 if key[later] == key[mop] and op[later] == WRITE:
                     if not touched and agrees[mop]:
                         updates[mop] = True
                     if agrees[mop] and place[later] >= 0 and place[later] < length[mop]:
                         future[mop] = True
-    return internal, future, updates
+    return internal, future, updates, reach, own
 
 
 _walk = Kernel(_walk_plain)

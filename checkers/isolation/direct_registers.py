@@ -13,25 +13,22 @@ from .direct_appends import add_lost_updates
 from .findings import Example, Findings, name_of, shown, step_text
 from .graph import WW, build, components
 from .registers import INITIAL, SESSION, UNKNOWN, Registers, VersionOrder
+from .transactions import READ
 
 
 def find(registers: Registers, versions: VersionOrder) -> Findings:
     """All of them, counted."""
     found = Findings()
     txns, writes = registers.txns, registers.writes
-    source, write = registers.source, registers.write
-    written = write >= 0
-    foreign = written & (source != registers.reader)
-    failed = np.zeros(len(source), np.bool_)
-    failed[written] = writes.failed[write[written]]
-    between = np.zeros(len(source), np.bool_)
-    between[written] = ~writes.final[write[written]]
+    source = registers.source
+    mops, written_by = _foreign_reads(registers)
+    failed = writes.failed[written_by] if len(writes) else np.zeros(0, np.bool_)
+    between = ~writes.final[written_by] if len(writes) else failed
 
     def pair(at: int, why: str) -> Example:
-        mop = int(registers.mop[at])
-        reader = int(registers.reader[at])
+        mop, writer = int(mops[at]), int(writes.txn[written_by[at]])
+        reader = int(txns.owner[mop])
         key, value = txns.keys[int(txns.key[mop])], txns.decode(int(txns.value[mop]))
-        writer = int(source[at])
         text = f"{name_of(txns, writer)} wrote {shown(value)} to {shown(key)} and then {why}, yet "
         return Example(
             [writer, reader], f"{text}{name_of(txns, reader)} {step_text(txns, mop)}.", key
@@ -42,10 +39,10 @@ def find(registers: Registers, versions: VersionOrder) -> Findings:
         text = f"{name_of(txns, reader)} {step_text(txns, mop)}, {why}."
         return Example([reader], text, txns.keys[int(txns.key[mop])])
 
-    found.add("G1a", np.flatnonzero(failed & foreign).tolist(), lambda at: pair(at, "failed"))
+    found.add("G1a", np.flatnonzero(failed).tolist(), lambda at: pair(at, "failed"))
     found.add(
         "G1b",
-        np.flatnonzero(between & foreign & ~failed).tolist(),
+        np.flatnonzero(between & ~failed).tolist(),
         lambda at: pair(at, "wrote another value to it"),
     )
     found.add(
@@ -69,6 +66,18 @@ def find(registers: Registers, versions: VersionOrder) -> Findings:
     version = registers.key[at].astype(np.int64) * (len(txns) + 2) + source[at] + 1
     add_lost_updates(txns, registers.mop[at], version, found)
     return found
+
+
+def _foreign_reads(registers: Registers) -> tuple[Any, Any]:
+    """Reads of what another transaction wrote, and the writes; those after own writes too."""
+    txns, writes = registers.txns, registers.writes
+    later = registers.internal[txns.op[registers.internal] == READ]
+    later = later[~np.isin(later, registers.mop)]
+    mops = np.concatenate((registers.mop, later))
+    write = np.concatenate((registers.write, writes.find(txns.key[later], txns.value[later])))
+    keep = write >= 0
+    keep[keep] = writes.txn[write[keep]] != txns.owner[mops[keep]]
+    return mops[keep], write[keep]
 
 
 def _cyclic_versions(registers: Registers, versions: VersionOrder, found: Findings) -> None:

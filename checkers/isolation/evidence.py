@@ -9,13 +9,43 @@ from .appends import Lists
 from .cycles import REALTIME, Cycle
 from .findings import Example, name_of, shown, step_text
 from .graph import KIND_NAMES, ORDER, RW, WR, WW
-from .transactions import WRITE, Transactions
+from .transactions import FAIL, NEVER, NIL, OK, WRITE, Transactions
 
 Reason = tuple[Any, Any, str]
 """The key, the value, and the sentence without its conclusion."""
 
 EdgeReason = Callable[[int, int, int, int], Reason]
 """From the ends, kind and label of an edge to why it is there."""
+
+MOST_DESCRIBED = 40
+"""Transactions of one anomaly that are given with their steps."""
+
+
+def described(txns: Transactions, members: list[int], model: str) -> list[dict[str, Any]]:
+    """Transactions as plain data: the nodes of a drawing. Reads that told nothing are left out."""
+    lists = model == "list-append"
+    kinds = {OK: "ok", FAIL: "fail"}
+
+    def step(mop: int) -> list[Any]:
+        key = txns.keys[int(txns.key[mop])]
+        if txns.op[mop] == WRITE:
+            return ["append" if lists else "w", key, txns.decode(int(txns.value[mop]))]
+        if txns.op[mop] == NIL:
+            return ["r", key, [] if lists else None]
+        if txns.length[mop]:
+            return ["r", key, txns.list_of(mop)]
+        return ["r", key, txns.decode(int(txns.value[mop]))]
+
+    return [
+        {
+            "operation": int(txns.invoked[txn]),
+            "completion": None if txns.completed[txn] == NEVER else int(txns.completed[txn]),
+            "process": int(txns.process[txn]),
+            "type": kinds.get(int(txns.kind[txn]), "info"),
+            "steps": [step(mop) for mop in _mops(txns, txn)],
+        }
+        for txn in members[:MOST_DESCRIBED]
+    ]
 
 
 def example(cycle: Cycle, txns: Transactions, reason: EdgeReason) -> Example:
@@ -47,7 +77,10 @@ def example(cycle: Cycle, txns: Transactions, reason: EdgeReason) -> Example:
     pattern = pattern_of(cycle, txns)
     prefix = f"This is a {pattern.replace('-', ' ')}. " if pattern else ""
     end = f"So {name_of(txns, cycle.txns[0])} happened before itself: a contradiction."
-    details: dict[str, Any] = {"cycle": edges, "smallest": cycle.smallest}
+    if cycle.name.startswith("G1c") and not any(kind == WR for kind, _ in cycle.edges):
+        doubtful = ", ".join(name_of(txns, t) for t in cycle.txns if txns.kind[t] != OK)
+        end += f" Or {doubtful} was aborted, whose writes were seen."
+    details: dict[str, Any] = {"cycle": edges, "smallest": bool(cycle.smallest)}
     if pattern:
         details["pattern"] = pattern
     keys = {repr(e["key"]): e["key"] for e in edges if e["key"] is not None}

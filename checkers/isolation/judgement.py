@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...harness.errors import UserError
 from ...harness.verdict import Anomaly, Verdict
 from . import levels as lattice
+from .evidence import described
 from .findings import Findings
-from .settings import checked_anomalies, checked_level
+from .settings import checked_anomalies, checked_level, checked_order
 from .transactions import OK, StrangeHistory, Transactions, flatten
 
 if TYPE_CHECKING:
@@ -45,13 +47,45 @@ def judge(checker: Isolation, history: History, options: Mapping[str, Any]) -> V
             reason=f"not a history of {checker.model} transactions: {strange}",
             statistics=_statistics(0, 0, "none"),
         )
+    given = options.get("transaction_order", checker.transaction_order)
+    if given is not None:
+        ranks = ranks_of(checked_order(given), history, txns)
+        options = {**options, "transaction_order": ranks}
     return judge_transactions(checker, txns, options)
+
+
+def ranks_of(order: Mapping[int, int], history: History, txns: Transactions) -> Any:
+    """int64 per transaction: its place in the given order, or -1.
+
+    ``order``: the place of each operation, by the index of its invocation or completion.
+    :class:`UserError` for an index that is not one of a transaction.
+    """
+    import numpy as np
+
+    ranks = np.full(len(txns), -1, np.int64)
+    for index, rank in order.items():
+        begun = history[index] if 0 <= index < len(history) else None
+        if begun is not None and begun.type != "invoke":
+            begun = history.completion(index)
+        at = int(np.searchsorted(txns.invoked, -1 if begun is None else begun.index))
+        if begun is None or at == len(txns) or txns.invoked[at] != begun.index:
+            raise UserError(
+                f"transaction order: {index} is not the index of a transaction in the history "
+                f"(0 to {len(history) - 1})"
+            )
+        if ranks[at] >= 0:
+            raise UserError(f"transaction order: operation {int(txns.invoked[at])} stands twice")
+        ranks[at] = rank
+    return ranks
 
 
 def judge_transactions(
     checker: Isolation, txns: Transactions, options: Mapping[str, Any]
 ) -> Verdict:
-    """Judge transactions that are arrays already."""
+    """Judge transactions that are arrays already.
+
+    ``transaction_order`` of the options: int64 per transaction, -1 where it is not known.
+    """
     realtime = bool(options.get("realtime", checker.realtime))
     level = checked_level(options.get("level")) or checker.level
     anomalies = options.get("anomalies") or checker.anomalies
@@ -68,11 +102,11 @@ def judge_transactions(
     else:
         from .rw_register import analyse
     analysis = analyse(checker, txns, realtime, options)
-    return _verdict(txns, analysis, level if not anomalies else None, wanted)
+    return _verdict(checker.model, txns, analysis, level if not anomalies else None, wanted)
 
 
 def _verdict(
-    txns: Transactions, analysis: Analysis, level: str | None, wanted: set[str]
+    model: str, txns: Transactions, analysis: Analysis, level: str | None, wanted: set[str]
 ) -> Verdict:
     findings = analysis.findings
     out = lattice.ruled_out(findings)
@@ -97,20 +131,27 @@ def _verdict(
         result["undecided"] = sorted(undecided)
     statistics = _statistics(len(txns), len(txns.keys), analysis.algorithm)
     statistics |= {"level": level, "anomaly_counts": counts, "result": result}
-    return Verdict(valid, _anomalies(txns, findings, guilty), reason, statistics)
+    return Verdict(valid, _anomalies(model, txns, findings, guilty), reason, statistics)
 
 
-def _anomalies(txns: Transactions, findings: Findings, guilty: list[str]) -> list[Anomaly]:
+def _anomalies(
+    model: str, txns: Transactions, findings: Findings, guilty: list[str]
+) -> list[Anomaly]:
     """Those that make the history invalid; gravest first; each with its examples."""
     listed = []
     for name in sorted(guilty, key=lambda n: (-len(lattice.ruled_out([n])), n)):
         for example in findings[name].examples:
-            details = {"count": findings[name].count, "rules_out": lattice.ruled_out([name])}
+            members = list(dict.fromkeys(example.txns))
+            details = {
+                "count": findings[name].count,
+                "rules_out": lattice.ruled_out([name]),
+                "transactions": described(txns, members, model),
+            }
             listed.append(
                 Anomaly(
                     name=name,
                     explanation=example.text,
-                    operations=[int(txns.invoked[t]) for t in dict.fromkeys(example.txns)],
+                    operations=[int(txns.invoked[t]) for t in members],
                     key=example.key,
                     details=details | example.details,
                 )

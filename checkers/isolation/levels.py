@@ -35,7 +35,11 @@ LEVELS: dict[str, Level] = {
         ("G1a", "G1b", "G1c", "garbage-read", "dirty-update", "incompatible-order", "future-read"),
         ("read-uncommitted",),
     ),
-    "cursor-stability": Level("PL-CS: no lost update", ("lost-update",), ("read-committed",)),
+    "cursor-stability": Level(
+        "PL-CS: who writes what it has read writes directly after that version",
+        ("lost-update", "G-cursor"),
+        ("read-committed",),
+    ),
     "monotonic-atomic-view": Level(
         "once a part of a transaction is seen, all of it is (Biswas and Enea's read committed)",
         ("observed-transaction-vanishes",),
@@ -138,7 +142,7 @@ ALIASES = {
     "causal-cerone": "causal",
 }
 
-_PLAIN_IMPLIES = {
+IMPLIES = {
     "G0": ("G1c",),
     "G1a": ("G1",),
     "G1b": ("G1",),
@@ -150,6 +154,7 @@ _PLAIN_IMPLIES = {
     "G-nonadjacent": ("G2-item",),
     "G2-item": ("G2",),
     "lost-update": ("write-skew", "G2-item"),
+    "G-cursor": ("G-single",),
     "long-fork": ("G-nonadjacent",),
     "write-skew": ("G2-item",),
     "observed-transaction-vanishes": ("fractured-read", "observed-transaction-vanishes-process"),
@@ -181,11 +186,11 @@ def implied_by(anomaly: str) -> set[str]:
         for ending in ("-process", "-realtime"):
             if name.endswith(ending):
                 stem, suffix = name.removesuffix(ending), ending
-        if name in _PLAIN_IMPLIES:
-            pending.extend(_PLAIN_IMPLIES[name])
+        if name in IMPLIES:
+            pending.extend(IMPLIES[name])
         if stem in _VARIED:
             if suffix:
-                pending.extend(n + suffix for n in _PLAIN_IMPLIES.get(stem, ()) if n in _VARIED)
+                pending.extend(n + suffix for n in IMPLIES.get(stem, ()) if n in _VARIED)
             else:
                 pending.append(f"{stem}-process")
             if suffix == "-process":

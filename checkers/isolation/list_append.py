@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import appends, cycles, direct_appends, strong_levels, weak_levels
+from . import appends, cycles, direct_appends, patterns, strong_levels, weak_levels
 from .evidence import EdgeReason, example, list_reasons, pattern_of
 from .findings import Findings, shown
 from .graph import ORDER, Graph, components, joined, serial_order, session_edges
 from .judgement import Analysis
 from .levels import LEVELS
-from .transactions import Transactions
+from .transactions import OK, Transactions
 
 if TYPE_CHECKING:
     from . import Isolation
@@ -28,7 +29,8 @@ def analyse(
     graph = appends.dependencies(lists)
     analysis = Analysis(findings, "elle's inference; exact cycle search")
     if on_cycles(graph, txns, realtime):
-        add_cycles(findings, graph, txns, realtime, list_reasons(lists))
+        reasons = list_reasons(lists)
+        add_cycles(findings, graph, txns, realtime, reasons, lambda: certain_writes(lists))
         relations = weak_levels.of_lists(lists)
         members = sessions_core(graph, txns)
         if members.any():
@@ -37,6 +39,9 @@ def analyse(
         analysis.undecided |= strong_levels.decide_snapshots(
             findings, relations, graph, unread, realtime, options
         )
+        if not strong_levels.cursor_stable(lists, graph, unread):
+            why = "the order of appends that nobody read is not known"
+            analysis.undecided["cursor-stability"] = why
     if not realtime:
         why = "the history has no real-time order"
         analysis.undecided |= {
@@ -45,7 +50,10 @@ def analyse(
             if (name.startswith("strong-") and "session" not in name) or name.startswith("strict")
         }
     if not lists.sound.all():
-        analysis.undecided["read-uncommitted"] = "some keys have no one order of versions"
+        why = "some keys have no one order of versions"
+        analysis.undecided |= {
+            f"{prefix}read-uncommitted": why for prefix in ("", "strong-session-", "strong-")
+        }
     if lists.writes.twice:
         analysis.strange = twice(txns, lists.writes)
     return analysis
@@ -71,23 +79,57 @@ def sessions_core(graph: Graph, txns: Transactions) -> Any:
     return components(joined(graph, graph.nodes, source, target, kind))[: len(txns)] >= 0
 
 
+def certain_writes(lists: appends.Lists) -> Graph:
+    """The dependencies if every indeterminate transaction was aborted."""
+    txns, writes = lists.txns, lists.writes
+    committed = txns.kind == OK
+    writes = replace(writes, failed=~committed[writes.txn])
+    return appends.dependencies(replace(lists, writes=writes, alive=committed))
+
+
 def add_cycles(
-    findings: Findings, graph: Graph, txns: Transactions, realtime: bool, reason: EdgeReason
-) -> None:
-    """The smallest cycle of each family in each component."""
+    findings: Findings, graph: Graph, txns: Transactions, realtime: bool, reason: EdgeReason,
+    certain: Callable[[], Graph],
+) -> None:  # fmt: skip
+    """The smallest cycle of each family in each component.
+
+    ``certain`` gives the graph without indeterminate transactions, should it be needed.
+    """
     part = cycles.core(graph, txns, realtime)
     if part is None:
         return
     grouped: dict[str, list[cycles.Cycle]] = {}
-    shapes: dict[str, list[cycles.Cycle]] = {}
-    for cycle in cycles.find(part, txns, realtime):
+    shapes = patterns.skews_and_forks(part, txns)
+    for cycle in certain_g0(cycles.find(part, txns, realtime), txns, realtime, certain):
         grouped.setdefault(cycle.name, []).append(cycle)
         shape = pattern_of(cycle, txns) if cycle.closing == cycles.CLOSED else ""
-        if shape:
+        if shape and not any(set(cycle.txns) == set(c.txns) for c in shapes.get(shape, ())):
             shapes.setdefault(shape, []).append(cycle)
     for name, members in (*grouped.items(), *shapes.items()):
         members.sort(key=lambda c: len(c.txns))
         findings.add(name, members, lambda cycle: example(cycle, txns, reason))
+
+
+def certain_g0(
+    found: list[cycles.Cycle], txns: Transactions, realtime: bool, certain: Callable[[], Graph]
+) -> list[cycles.Cycle]:
+    """The cycles, with G0 only where it does not hang on an indeterminate transaction.
+
+    That somebody saw its writes does not show that it committed, for read uncommitted lets them
+    be seen. But then either they were aborted (G1a) or there is a G0: read committed is broken, and
+    the cycle is called G1c.
+    """
+    doubtful = [c for c in found if c.name.startswith("G0") and (txns.kind[c.txns] != OK).any()]
+    if not doubtful:
+        return found
+    part = cycles.core(certain(), txns, realtime)
+    again = cycles.find(part, txns, realtime) if part is not None else []
+    sure = [c for c in again if c.name.startswith("G0")]
+    blamed = {txn for c in sure for txn in c.txns}
+    renamed = [
+        replace(c, name=c.name.replace("G0", "G1c")) for c in doubtful if blamed.isdisjoint(c.txns)
+    ]
+    return sure + renamed + [c for c in found if not c.name.startswith("G0")]
 
 
 def twice(txns: Transactions, writes: Any) -> str:

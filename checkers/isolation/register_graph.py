@@ -10,7 +10,7 @@ from .appends import all_to_all
 from .evidence import EdgeReason, Reason
 from .findings import name_of, shown, step_text
 from .graph import RW, WR, WW, Graph, build
-from .registers import FOLLOWS, INITIAL, SESSION, Registers, VersionOrder
+from .registers import FOLLOWS, GIVEN, INITIAL, SESSION, Registers, VersionOrder
 from .sorting import distinct
 
 _INT = np.int32
@@ -118,6 +118,9 @@ def register_reasons(registers: Registers, versions: VersionOrder) -> EdgeReason
         old = "the initial value" if before < 0 else shown(last_value(before, key))
         if versions.why[edge] == FOLLOWS:
             return f"{name_of(txns, after)} read {old} from {x} before writing {new}"
+        if versions.why[edge] == GIVEN:
+            one, two = name_of(txns, before), name_of(txns, after)
+            return f"the given order of transactions puts {one} before {two}"
         if versions.why[edge] == SESSION:
             return f"one process saw {old} in {x} before {new}"
         return f"{old} was seen in {x} before an operation that saw {new} began"

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 _INT = np.int32
 
-FOLLOWS, SESSION, ZONES = 0, 1, 2
-"""Why one version comes before another: a write follows a read, sequential, linearizable keys."""
+FOLLOWS, SESSION, ZONES, GIVEN = 0, 1, 2, 3
+"""Why one version comes before another: a write follows a read, sequential, linearizable keys, the
+order of transactions that was given."""
 
 INITIAL, UNKNOWN = -1, -2
 """In ``source``: the initial version; a value that nobody can have written."""
@@ -157,15 +158,23 @@ class VersionOrder:
     after: NDArray[np.int32]
     why: NDArray[np.int8]
     cyclic: list[tuple[int, int, int]]
-    """Keys whose linearizable order contradicts itself: the key and two writers."""
+    """Keys whose order contradicts itself: the key and two writers (or :data:`INITIAL`)."""
 
 
-def order_versions(registers: Registers, sequential: bool, linearizable: bool) -> VersionOrder:
-    """All direct edges between versions that follow from reads and the user's assumptions."""
+def order_versions(
+    registers: Registers, sequential: bool, linearizable: bool, ranks: Any = None
+) -> VersionOrder:
+    """All direct edges between versions that follow from reads and the user's assumptions.
+
+    ``ranks``: int64 per transaction, the place in a given order of transactions or -1.
+    """
     follows = registers.rewrites & (registers.source >= INITIAL)
     parts = [(registers.key[follows], registers.source[follows], registers.reader[follows])]
     whys = [FOLLOWS]
     cyclic: list[tuple[int, int, int]] = []
+    if ranks is not None:
+        parts.append(_by_ranks(registers, ranks))
+        whys.append(GIVEN)
     if sequential or linearizable:
         touched = _touches(registers)
         if sequential:
@@ -177,8 +186,12 @@ def order_versions(registers: Registers, sequential: bool, linearizable: bool) -
             whys.append(ZONES)
     key, before, after = (np.concatenate([part[i] for part in parts]) for i in range(3))
     why = np.concatenate([np.full(len(p[0]), w, np.int8) for p, w in zip(parts, whys, strict=True)])
-    keep = (before != after) & registers.alive[after]
+    keep = (before != after) & ((after < 0) | registers.alive[np.maximum(after, 0)])
     keep &= (before < 0) | registers.alive[np.maximum(before, 0)]
+    # What was seen before the initial version contradicts that it is the first.
+    back = np.flatnonzero(keep & (after < 0))
+    cyclic += [(int(key[at]), INITIAL, int(before[at])) for at in back]
+    keep &= after >= 0
     key, before, after, why = key[keep], before[keep], after[keep], why[keep]
     order = np.lexsort((why, after, before, key))
     key, before, after, why = key[order], before[order], after[order], why[order]
@@ -197,6 +210,17 @@ def _touches(registers: Registers) -> tuple[Any, Any, Any]:
         np.concatenate((registers.key[seen], writes.key[final])),
         np.concatenate((registers.source[seen], writes.txn[final])),
     )
+
+
+def _by_ranks(registers: Registers, ranks: Any) -> tuple[Any, Any, Any]:
+    """Versions that a given order of transactions puts one after the other."""
+    writes = registers.writes
+    kept = np.flatnonzero(writes.final & registers.alive[writes.txn] & (ranks[writes.txn] >= 0))
+    key, txn = writes.key[kept], writes.txn[kept]
+    order = np.lexsort((ranks[txn], key))
+    key, txn = key[order], txn[order]
+    follows = key[1:] == key[:-1]
+    return key[1:][follows], txn[:-1][follows], txn[1:][follows]
 
 
 def _by_session(txns: Transactions, touched: Any) -> tuple[Any, Any, Any]:
@@ -251,7 +275,7 @@ def _by_zones(txns: Transactions, touched: Any) -> tuple[Any, list[tuple[int, in
     bad = [(int(key[a]), int(version[a]), int(version[b])) for a, b in cyclic]
     banned = np.zeros(len(txns.keys), np.bool_)
     banned[[k for k, _, _ in bad]] = True
-    keep = ~banned[key[before]] & (version[after] >= 0)
+    keep = ~banned[key[before]]
     before, after = before[keep], after[keep]
     return (key[before], version[before], version[after]), bad
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ...harness.errors import UserError
-from .levels import ALIASES, LEVELS, implied_by
+from .levels import ALIASES, IMPLIES, LEVELS, implied_by
 
 _TRUE = frozenset(("true", "yes", "on", "1"))
 _FALSE = frozenset(("false", "no", "off", "0"))
@@ -40,11 +43,49 @@ def checked_unwritten(word: str) -> str:
     return word
 
 
+def checked_order(given: Any) -> dict[int, int]:
+    """The place of each operation in an order of transactions, from 0, by its index.
+
+    ``given``: indices in order; or places, ranks or timestamps by index; or the name of a JSON
+    file that holds either. :class:`UserError` for anything else, and if two are equal.
+    """
+    if isinstance(given, str):
+        given = _from_file(given)
+    try:
+        if isinstance(given, Mapping):
+            places = {int(index): place for index, place in given.items()}
+        else:
+            places = {int(index): place for place, index in enumerate(given)}
+            if len(places) < len(given):
+                raise UserError("transaction order: an index stands twice")
+        ordered = sorted(places, key=places.__getitem__)
+    except (TypeError, ValueError):
+        raise UserError(
+            "transaction order: expected indices of operations in order, or a number for each "
+            '{"index": number}'
+        ) from None
+    for one, two in itertools.pairwise(ordered):
+        if places[one] == places[two]:
+            raise UserError(
+                f"transaction order: operations {one} and {two} have the same place, {places[one]}"
+            )
+    return {index: place for place, index in enumerate(ordered)}
+
+
+def _from_file(name: str) -> Any:
+    try:
+        return json.loads(Path(name).read_text())
+    except OSError as error:
+        raise UserError(f"transaction order {name}: {error.strerror or error}") from None
+    except ValueError:
+        raise UserError(f"transaction order {name}: not JSON") from None
+
+
 def checked_anomalies(names: Any) -> list[str]:
     """Names of anomalies, given as a list or with commas."""
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]
-    every = {name for level in LEVELS.values() for name in level.forbids}
+    every = {name for level in LEVELS.values() for name in level.forbids} | set(IMPLIES)
     every |= {name for anomaly in tuple(every) for name in implied_by(anomaly)}
     wanted = []
     for name in names:
@@ -56,14 +97,21 @@ def checked_anomalies(names: Any) -> list[str]:
     return wanted
 
 
-def from_wishes(wishes: Mapping[str, Any]) -> dict[str, Any]:
+def from_wishes(model: str, wishes: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of the checker from the wishes of the command line."""
     given: dict[str, Any] = {}
+    if model != "rw-register" and wishes.get("transaction_order"):
+        raise UserError(
+            f"--transaction-order: {model} shows the order of versions itself; it is for "
+            "rw-register only"
+        )
     for name, value in wishes.items():
         if name in _FLAGS:
             given[name] = _flag(name, value)
         elif name == "anomalies":
             given[name] = checked_anomalies(value) if value else None
+        elif name == "transaction_order":
+            given[name] = checked_order(value)
         elif name in ("level", "initial", "unwritten"):
             given[name] = value
         elif name in ("first", "failed_cas"):
@@ -72,7 +120,7 @@ def from_wishes(wishes: Mapping[str, Any]) -> dict[str, Any]:
         else:
             raise UserError(
                 f"--set {name}: no such option of the isolation checker; there are: "
-                f"{known((*_FLAGS, 'level', 'anomalies', 'unwritten'))}"
+                f"{known((*_FLAGS, 'level', 'anomalies', 'unwritten', 'transaction_order'))}"
             )
     return given
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from . import search, witness
+from . import saturation, search, witness
+from .appends import Lists
 from .findings import Example, Findings, name_of
 from .graph import (
+    LINK,
     ORDER,
+    WR,
     WW,
     Graph,
     components,
     joined,
+    restricted,
     serial_order,
     session_edges,
     with_barriers,
@@ -56,12 +61,17 @@ class Decision:
 
     def __init__(
         self, findings: Findings, relations: Relations, alive: Any, realtime: bool,
-        options: Mapping[str, Any],
+        options: Mapping[str, Any], consequences: Callable[[int], Findings],
     ) -> None:  # fmt: skip
+        """``consequences``: the findings if the history keeps an order of :mod:`witness`."""
+        self.consequences = consequences
         self.findings, self.relations, self.alive = findings, relations, alive
         self.realtime = realtime
         self.stop = _stopper(options)
         self.holding: set[str] = set()
+        self.replay: witness.Replay | None = None
+        self.placed = 0
+        self.inferred: dict[int, Findings] = {}
         self.method = "weak levels by their axioms"
         nothing = Derived(*(np.empty(0, _INT),) * 4)
         graph = graph_of(relations, nothing, sessions=False)
@@ -77,7 +87,45 @@ class Decision:
         return True
 
     def _witness(self, kept: int, snapshot: bool) -> bool:
-        return witness.exists(self.relations, self.alive, self.order, kept, snapshot)
+        if self.replay is None:
+            self.replay = witness.Replay(self.relations, self.alive, self.order)
+        self.placed = self.replay.placed(kept, snapshot)
+        return self.placed == self.replay.expected
+
+    def _searched(self, kept: int, snapshot: bool) -> tuple[search.Outcome, str]:
+        """What follows step by step if all are serializable, else the complete search."""
+        if not snapshot and kept != witness.REAL_TIME:
+            sessions = kept == witness.SESSION_ORDER
+            outcome = saturation.decide(self.relations, self.alive, sessions, self.stop)
+            if outcome.holds is not None:
+                return outcome, "saturation"
+        outcome = search.decide(self.relations, self.alive, kept, snapshot, self.stop)
+        return outcome, "search"
+
+    def _how_far(self, level: str) -> str:
+        """What is known of a level that neither the replay nor the search decided."""
+        total = self.replay.expected if self.replay else 0
+        return f"no order was found that runs all, but one for {self.placed:,} of {total:,}"
+
+    def _refuted_at_once(self, level: str, anomaly: str, kept: int) -> bool:
+        """Whether what follows from the level, without any choice, contradicts it."""
+        if kept == witness.NO_ORDER:  # that a write follows a read only doubles who read whom
+            return False
+        if kept not in self.inferred:
+            self.inferred[kept] = self.consequences(kept)
+        implied = self.inferred[kept]
+        guilty = [n for n in implied if implied_by(n) & forbidden(level)]
+        if not guilty:
+            return False
+        found = implied[min(guilty, key=lambda n: len(implied[n].examples[0].txns))].examples[0]
+        keys = "linearizable" if kept == witness.REAL_TIME else "sequentially consistent"
+        text = (
+            f"If it is {level}, then each key is {keys} and a write follows what its transaction "
+            f"read. {found.text}"
+        )
+        self.findings.add(anomaly, [replace(found, text=text)], lambda example: example)
+        self.method += f"; {level} by inference"
+        return True
 
     def decide(self) -> tuple[dict[str, str], str]:
         """Add what is refuted to the findings. The undecided levels with why, and the method."""
@@ -92,12 +140,14 @@ class Decision:
                 self.holding |= at_or_below(level)
                 self.method += f"; {level} by an order found"
                 continue
-            outcome = search.decide(self.relations, self.alive, kept, snapshot, self.stop)
-            self.method += f"; {level} by search"
+            if self._refuted_at_once(level, anomaly, kept):
+                continue
+            outcome, how = self._searched(kept, snapshot)
+            self.method += f"; {level} by {how}"
             if outcome.holds:
                 self.holding |= at_or_below(level)
             elif outcome.holds is None:
-                undecided[level] = outcome.why
+                undecided[level] = f"{outcome.why}; {self._how_far(level)}"
             else:
                 example = _example(self.relations, level, outcome)
                 self.findings.add(anomaly, [example], lambda found: found)
@@ -124,10 +174,9 @@ def decide_snapshots(
     one, two = txn[:-1][several], txn[1:][several]
     undecided: dict[str, str] = {}
     stop = _stopper(options)
+    proved = True
     for level, anomaly, kept, snapshot in TARGETS:
-        if not snapshot or _is_out(level, findings):
-            continue
-        if kept == witness.REAL_TIME and not realtime:
+        if not snapshot or (kept == witness.REAL_TIME and not realtime):
             continue
         either = np.concatenate((one, two)), np.concatenate((two, one))
         whole = joined(graph, graph.nodes, *either, np.full(2 * len(one), WW, np.int8))
@@ -141,16 +190,46 @@ def decide_snapshots(
         members = np.isin(component, touched) & (component >= 0)
         if not members.any():
             continue
+        # Whom they read from need not be on a cycle, but tells which versions are later.
+        of_members = relations.source[members[relations.reader]]
+        members[of_members[of_members >= 0]] = True
+        proved = False
+        if _is_out(level, findings):
+            continue
         outcome = search.decide(relations, members, kept, True, stop, relations.base)
         if outcome.holds is None:
-            undecided |= dict.fromkeys(
-                (level, "parallel-snapshot-isolation", "consistent-view"), outcome.why
-            )
-        elif not outcome.holds:
+            undecided[level] = outcome.why
+        elif outcome.holds:
+            proved = True
+        else:
             findings.add(anomaly, [_example(relations, level, outcome)], lambda found: found)
-            why = "the order of appends that nobody read is not known"
-            undecided |= dict.fromkeys(("parallel-snapshot-isolation", "consistent-view"), why)
+    if not proved:
+        # The last to be tried, snapshot isolation itself, does not hold or is not known to.
+        why = "the order of appends that nobody read is not known"
+        undecided |= dict.fromkeys(("parallel-snapshot-isolation", "consistent-view"), why)
     return undecided
+
+
+def cursor_stable(lists: Lists, graph: Graph, unread: Any) -> bool:
+    """Whether the unread appends can be ordered without a G-cursor, if none was found.
+
+    Who read all that was read of a key and then appended what nobody read must be the first of
+    those; that, with all ww and wr dependencies, must not be circular.
+    """
+    txns = lists.txns
+    reads = lists.reads[lists.agrees]
+    key, who = txns.key[reads], txns.owner[reads].astype(np.int64)
+    all_of_it = txns.length[reads] == np.diff(lists.offset)[key]
+    firsts = distinct((key[all_of_it].astype(np.int64) << 32) | who[all_of_it])
+    firsts = firsts[np.isin(firsts, unread)]
+    start = np.searchsorted(unread, firsts >> 32 << 32)
+    count = np.searchsorted(unread, ((firsts >> 32) + 1) << 32) - start
+    source = np.repeat(firsts & 0xFFFFFFFF, count)
+    inner = np.arange(len(source)) - np.repeat(np.cumsum(count) - count, count)
+    target = unread[np.repeat(start, count) + inner] & 0xFFFFFFFF
+    plain = restricted(graph, np.isin(graph.kind, (WW, WR, LINK)))
+    whole = joined(plain, graph.nodes, source, target, np.full(len(source), WW, np.int8))
+    return serial_order(whole, txns, realtime=False)[1]
 
 
 def _is_out(level: str, findings: Findings) -> bool:

@@ -9,13 +9,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from ...harness.history import FAIL, INFO, INVOKE, NEMESIS_PROCESS, OK, UNPAIRED
+from ...harness.history import (
+    APPEND,
+    FAIL,
+    INFO,
+    INVOKE,
+    LIST,
+    NEMESIS_PROCESS,
+    NUMBER,
+    OK,
+    UNPAIRED,
+)
+from ...harness.history import READ as READS
+from ...harness.history import WRITE as WRITES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ...harness.history import History
+    from ...harness.history import History, MicroOperations
 
 NIL, READ, WRITE = 0, 1, 2
 """Codes of the ``op`` column: a read of nothing (the initial state), a read, a write."""
@@ -185,6 +197,10 @@ def flatten(history: History, model: str) -> Transactions:
     """
     import numpy as np
 
+    micro = history.micro_operations()
+    scanned = micro and from_arrays(micro, model)
+    if scanned:
+        return scanned
     columns = history.columns()
     chosen = np.flatnonzero((columns.type == INVOKE) & (columns.process != NEMESIS_PROCESS))
     pair = columns.pair[chosen]
@@ -209,6 +225,48 @@ def flatten(history: History, model: str) -> Transactions:
         elements=view(filled.elements, np.int32),
         keys=filled.key_names,
         decode=decode,
+    )
+
+
+def from_arrays(micro: MicroOperations, model: str) -> Transactions | None:
+    """The same from arrays; ``None`` if that takes a closer look at values, or to say what is odd.
+
+    ``begin`` and ``elements`` are arranged in another way than by the loop over objects.
+    """
+    import numpy as np
+
+    lists = model == "list-append"
+    keep = (micro.verb != READS) | np.repeat(micro.type == OK, np.diff(micro.start))
+    verb, shape = micro.verb[keep], micro.shape[keep]
+    key, number = micro.key[keep], micro.number[keep]
+    read = verb == READS
+    usual = np.where(read, shape != (NUMBER if lists else LIST), shape == NUMBER)
+    usual &= read | (verb == (APPEND if lists else WRITES))
+    if not usual.all():
+        return None
+    start = np.zeros(len(keep) + 1, np.int32)
+    np.cumsum(keep, out=start[1:])
+    full = (shape == LIST) & (number > 0) if lists else shape == NUMBER
+    # Keys are numbered in the order of their appearance.
+    first = np.full(len(micro.keys), len(key), np.int32)
+    first[key[::-1]] = np.arange(len(key) - 1, -1, -1, dtype=np.int32)
+    appearing = np.argsort(first, kind="stable")[: int((first < len(key)).sum())]
+    code = np.empty(len(micro.keys), np.int32)
+    code[appearing] = np.arange(len(appearing), dtype=np.int32)
+    return Transactions(
+        kind=micro.type,
+        process=micro.process,
+        invoked=micro.invoked,
+        completed=np.where(micro.type == OK, micro.completed, NEVER).astype(np.int32),
+        start=start[micro.start],
+        op=np.where(read, np.where(full, READ, NIL), WRITE).astype(np.int8),
+        key=code[key],
+        value=np.where(read if lists else read & ~full, -1, number).astype(np.int32),
+        begin=micro.begin[keep],
+        length=np.where(shape == LIST, number, 0).astype(np.int32),
+        elements=micro.elements,
+        keys=[micro.keys[at] for at in appearing.tolist()],
+        decode=int,
     )
 
 

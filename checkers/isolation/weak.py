@@ -7,9 +7,6 @@ contains who read whom (and, for causal, the order of sessions) such that whenev
 they call read committed), anywhere (read atomic), or anything that follows ``t2`` (causal). None
 of it depends on the commit order, so that all such edges can be added at once (Møldrup,
 Pavlogiannis: "AWDIT", PLDI 2025) and only a cycle remains to be looked for.
-
-For causal consistency only the edges that an order at hand does not have already are added:
-the writers of ``x`` that stand between ``t1`` and ``t3`` in it and that ``t3`` has seen.
 """
 
 from __future__ import annotations
@@ -20,14 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..linearizability.kernel import Kernel
-from .graph import WR, WW, Graph, build, serial_order
+from .graph import WR, WW, Graph, build
 from .sorting import distinct
 from .transactions import Transactions
 
 _INT = np.int32
-
-CLOCK_BYTES = 400_000_000
-"""Memory for the vector clocks of as many sessions as fit at a time."""
 
 
 @dataclass(frozen=True)
@@ -123,23 +117,37 @@ def atomic(relations: Relations, monotonic: bool, sessions: bool = False) -> Der
 def _own_session(relations: Relations) -> Any:
     """For each read, the last writer of its key before it in its session, unless that was read."""
     txns = relations.txns
-    writer = np.repeat(np.arange(len(txns), dtype=_INT), np.diff(relations.write_start))
-    alive = txns.kind[writer] != 2
-    writer, key = writer[alive], relations.write_key[alive]
-    width = len(txns.keys)
-    spot = txns.process[writer].astype(np.int64) * width + key
-    order = np.lexsort((writer, spot))
-    joined = spot[order] * (len(txns) + 1) + writer[order]
-    wanted = txns.process[relations.reader].astype(np.int64) * width + relations.key
-    at = np.searchsorted(joined, wanted * (len(txns) + 1) + relations.reader) - 1
-    fits = at >= 0
-    fits[fits] = spot[order][at[fits]] == wanted[fits]
-    seen = writer[order][at[fits]]
-    other = seen != relations.source[fits]
-    rows = np.flatnonzero(fits)[other]
+    by_process = np.argsort(txns.process, kind="stable").astype(_INT)
+    bounds = np.searchsorted(relations.reader, np.arange(len(txns) + 1))
+    seen = _written_before.for_size(len(relations.reader))(
+        by_process, txns.process, txns.kind, bounds, relations.key, relations.write_start,
+        relations.write_key, len(txns.keys),
+    )  # fmt: skip
+    rows = np.flatnonzero((seen >= 0) & (seen != relations.source))
     return np.column_stack(
-        (seen[other], relations.source[rows], relations.reader[rows], relations.key[rows])
+        (seen[rows], relations.source[rows], relations.reader[rows], relations.key[rows])
     ).astype(_INT)
+
+
+def _written_before_plain(
+    by_process: Any, process: Any, kind: Any, bounds: Any, key: Any, write_start: Any,
+    write_key: Any, keys: int,
+) -> Any:  # fmt: skip
+    """int32 per read: who wrote the key last before its transaction in its session, or -1."""
+    seen = np.full(len(key), -1, np.int32)
+    last = np.full(keys, -1, np.int32)
+    for txn in by_process:
+        for read in range(bounds[txn], bounds[txn + 1]):
+            writer = last[key[read]]
+            if writer >= 0 and process[writer] == process[txn]:
+                seen[read] = writer
+        if kind[txn] != 2:
+            for write in range(write_start[txn], write_start[txn + 1]):
+                last[write_key[write]] = txn
+    return seen
+
+
+_written_before = Kernel(_written_before_plain)
 
 
 def _atomic_plain(
@@ -174,152 +182,3 @@ def _atomic_plain(
 
 
 _atomic = Kernel(_atomic_plain)
-
-
-# -- causal -------------------------------------------------------------------------------
-
-
-def causal(
-    relations: Relations, transitive: bool = True, members: Any = None
-) -> tuple[Graph, Derived]:
-    """The commit order of causal consistency: acyclic exactly if the history is causal.
-
-    Who read whom and the sessions must be acyclic together (else it is not, by G1c). If not
-    ``transitive``, of PRAM: a transaction sees what its session has read from, and what the
-    sessions of those did before, but not what those had read (Burckhardt: "Principles of eventual
-    consistency", 2014, section 5.2: so, vis;so and so;vis are part of vis). ``members`` (bool per
-    transaction): those that can have been seen by a reader that should have read from them.
-    """
-    txns = relations.txns
-    empty = np.empty(0, _INT)
-    derived = Derived(empty, empty, empty, empty)
-    sessions = _Sessions(relations, transitive, members)
-    while True:
-        graph = graph_of(relations, derived, sessions=True)
-        order, complete = serial_order(graph, txns, realtime=False)
-        if not complete:
-            return graph, derived
-        place = np.empty(len(txns) + 1, _INT)
-        place[order] = np.arange(len(order), dtype=_INT)
-        fresh = sessions.contradictions(place)
-        if not len(fresh):
-            return graph, derived
-        columns = (derived.seen, derived.source, derived.reader, derived.key)
-        derived = Derived(*(np.concatenate((c, fresh[:, i])) for i, c in enumerate(columns)))
-
-
-class _Sessions:
-    """Vector clocks over sessions, a block of sessions at a time if memory is short."""
-
-    def __init__(self, relations: Relations, transitive: bool, members: Any) -> None:
-        txns = relations.txns
-        self.transitive = transitive
-        count = len(txns)
-        self.relations = relations
-        every, session = np.unique(txns.process, return_inverse=True)
-        by_session = np.argsort(session, kind="stable")
-        starts = np.searchsorted(session[by_session], np.arange(len(every) + 1))
-        self.number = np.empty(count, _INT)
-        self.number[by_session] = np.arange(count) - starts[session[by_session]] + 1
-        # Only the sessions that matter have a clock.
-        kept = distinct(session if members is None else session[members])
-        number = np.full(len(every), -1, _INT)
-        number[kept] = np.arange(len(kept), dtype=_INT)
-        self.session, self.sessions = number[session], len(kept)
-        graph = graph_of(relations, Derived(*(np.empty(0, _INT) for _ in range(4))), sessions=True)
-        self.order = serial_order(graph, txns, realtime=False)[0]
-        self.order = self.order[self.order < count]
-        self.bounds = np.searchsorted(relations.reader, np.arange(count + 1)).astype(_INT)
-        self.block = max(1, min(self.sessions, CLOCK_BYTES // (4 * count)))
-        self.clock: Any = None
-
-    def contradictions(self, place: Any) -> Any:
-        """Rows ``seen, source, reader, key``: writers that a reader saw, after the one it read."""
-        relations = self.relations
-        alive = relations.txns.kind != 2
-        writer = np.repeat(
-            np.arange(len(relations.txns), dtype=_INT), np.diff(relations.write_start)
-        )
-        key = relations.write_key
-        keep = alive[writer]
-        writer, key = writer[keep], key[keep]
-        order = np.lexsort((place[writer], key))
-        writer, key = writer[order], key[order]
-        start = np.searchsorted(key, np.arange(len(relations.txns.keys) + 1)).astype(_INT)
-        rows = []
-        for low in range(0, self.sessions, self.block):
-            high = min(low + self.block, self.sessions)
-            if self.clock is None or self.block < self.sessions:
-                self.clock = _clocks.for_size(len(self.order) * 4)(
-                    self.order, relations.txns.previous, self.bounds, relations.source,
-                    self.session, self.number, low, high, self.transitive,
-                )  # fmt: skip
-            found = _between.for_size(len(relations.reader))(
-                relations.reader, relations.key, relations.source, start, writer, place,
-                self.session, self.number, self.clock, low, high,
-            )  # fmt: skip
-            rows.append(found)
-        return np.concatenate(rows) if rows else np.empty((0, 4), _INT)
-
-
-def _clocks_plain(
-    order: Any, previous: Any, bounds: Any, source: Any, session: Any, number: Any, low: int,
-    high: int, transitive: bool,
-) -> Any:  # fmt: skip
-    """int32[n, high - low]: the last transaction of each session that happened before each."""
-    clock = np.zeros((len(previous), high - low), np.int32)
-    for at in range(len(order)):
-        txn = order[at]
-        mine = clock[txn]
-        for which in range(bounds[txn] - 1, bounds[txn + 1]):
-            other = previous[txn] if which < bounds[txn] else source[which]
-            if other < 0 or other == txn:
-                continue
-            if transitive or which < bounds[txn]:
-                theirs = clock[other]
-                for s in range(high - low):
-                    if theirs[s] > mine[s]:
-                        mine[s] = theirs[s]
-            at_session = session[other] - low
-            if 0 <= at_session < high - low and number[other] > mine[at_session]:
-                mine[at_session] = number[other]
-    return clock
-
-
-def _between_plain(
-    reader: Any, key: Any, source: Any, start: Any, writer: Any, place: Any, session: Any,
-    number: Any, clock: Any, low: int, high: int,
-) -> Any:  # fmt: skip
-    found = []
-    for at in range(len(reader)):
-        txn, origin = reader[at], source[at]
-        if origin == txn:
-            continue
-        floor = -1 if origin < 0 else place[origin]
-        ceiling = place[txn]
-        left, right = start[key[at]], start[key[at] + 1]
-        end = right
-        while left < right:
-            middle = (left + right) // 2
-            if place[writer[middle]] <= floor:
-                left = middle + 1
-            else:
-                right = middle
-        for w in range(left, end):
-            seen = writer[w]
-            if place[seen] >= ceiling:
-                break
-            of = session[seen]
-            if low <= of < high and clock[txn, of - low] >= number[seen]:
-                found.append((seen, origin, txn, key[at]))
-    rows = np.empty((len(found), 4), np.int32)
-    for at in range(len(found)):
-        rows[at, 0] = found[at][0]
-        rows[at, 1] = found[at][1]
-        rows[at, 2] = found[at][2]
-        rows[at, 3] = found[at][3]
-    return rows
-
-
-_clocks = Kernel(_clocks_plain)
-_between = Kernel(_between_plain)

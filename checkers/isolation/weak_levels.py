@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import weak
+from . import causal, weak
 from .appends import Lists
 from .cycles import smallest_of_any_kind
 from .findings import Example, Findings, name_of, shown
@@ -81,7 +81,7 @@ def add(findings: Findings, relations: weak.Relations, members: Any = None) -> N
             _add(findings, f"{name}-process" if sessions else name, relations, graph, derived)
     for level, name in (("causal", "causal-violation"), ("pram", "pram-violation")):
         if level not in ruled_out(findings):
-            commit_order = weak.causal(relations, level == "causal", members)
+            commit_order = causal.causal(relations, level == "causal", members)
             if not _add(findings, name, relations, *commit_order):
                 return  # who is causal is PRAM
 

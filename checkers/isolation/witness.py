@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..linearizability.kernel import Kernel
 from .sorting import distinct
 from .weak import Relations
 from .witness_kernel import DEADLINES, RUN
@@ -25,34 +26,61 @@ NO_ORDER, SESSION_ORDER, REAL_TIME = 0, 1, 2
 _INT = np.int32
 
 
-def exists(relations: Relations, alive: Any, order: Any, kept: int, snapshot: bool) -> bool:
-    """Whether the simulation runs through. ``order``: an order along who read whom."""
-    txns = relations.txns
-    count, width = len(txns), max(len(txns.keys), 1)
-    writer = np.repeat(np.arange(count, dtype=_INT), np.diff(relations.write_start))
-    written = len(writer)
-    versions = writer.astype(np.int64) * width + relations.write_key
-    source, key = relations.source, relations.key
-    at = np.searchsorted(versions, np.maximum(source, 0).astype(np.int64) * width + key)
-    version = np.where(source < 0, written + key, at)
-    pairs = distinct(relations.reader.astype(np.int64) * (written + width) + version)
-    reader = (pairs // (written + width)).astype(_INT)
-    version = (pairs % (written + width)).astype(_INT)
-    by_version = np.argsort(version, kind="stable")
-    version_start = np.searchsorted(version[by_version], np.arange(written + width + 1))
-    of_key = np.concatenate((relations.write_key, np.arange(width, dtype=_INT)))
-    of_writer = np.concatenate((writer, np.full(width, -1, _INT)))
-    bounds = np.searchsorted(reader, np.arange(count + 1)).astype(_INT)
-    last_begin = np.full(written + width, -1, _INT)
-    np.maximum.at(last_begin, version, txns.invoked[reader])
-    deadline = DEADLINES.for_size(count)(
-        order, bounds, version, of_writer, txns.completed.astype(np.int64), count
-    )
-    ending = np.flatnonzero(alive).astype(_INT)
-    ending = ending[np.argsort(deadline[ending], kind="stable")]
-    run = RUN.for_size(count * 4)(
-        alive, deadline, bounds, version, of_key, of_writer, version_start.astype(_INT),
-        reader[by_version], relations.write_start, relations.write_key, last_begin, txns.previous,
-        ending, txns.invoked, txns.completed, kept, snapshot,
-    )  # fmt: skip
-    return int(run) == len(ending)
+class Replay:
+    """The transactions of one history, ready to be run. ``order``: one along who read whom."""
+
+    def __init__(self, relations: Relations, alive: Any, order: Any) -> None:
+        txns = relations.txns
+        count, width = len(txns), max(len(txns.keys), 1)
+        writer = np.repeat(np.arange(count, dtype=_INT), np.diff(relations.write_start))
+        written = len(writer)
+        source, key = relations.source, relations.key
+        at = _versions.for_size(len(source))(
+            source, key, relations.write_start, relations.write_key
+        )
+        version = np.where(source < 0, written + key, at)
+        pairs = distinct(relations.reader.astype(np.int64) * (written + width) + version)
+        reader = (pairs // (written + width)).astype(_INT)
+        version = (pairs % (written + width)).astype(_INT)
+        by_version = np.argsort(version, kind="stable")
+        version_start = np.searchsorted(version[by_version], np.arange(written + width + 1))
+        of_key = np.concatenate((relations.write_key, np.arange(width, dtype=_INT)))
+        of_writer = np.concatenate((writer, np.full(width, -1, _INT)))
+        bounds = np.searchsorted(reader, np.arange(count + 1)).astype(_INT)
+        last_begin = np.full(written + width, -1, _INT)
+        np.maximum.at(last_begin, version, txns.invoked[reader])
+        deadline = DEADLINES.for_size(count)(
+            order, bounds, version, of_writer, txns.completed.astype(np.int64), count
+        )
+        ending = np.flatnonzero(alive).astype(_INT)
+        ending = ending[np.argsort(deadline[ending], kind="stable")]
+        self.size, self.expected = count * 4, len(ending)
+        self.given = (
+            alive, deadline, bounds, version, of_key, of_writer, version_start.astype(_INT),
+            reader[by_version], relations.write_start, relations.write_key, last_begin,
+            txns.previous, ending, txns.invoked, txns.completed,
+        )  # fmt: skip
+
+    def placed(self, kept: int, snapshot: bool) -> int:
+        """How many could be run before it got stuck; the level holds if it is ``expected``."""
+        return int(RUN.for_size(self.size)(*self.given, kept, snapshot))
+
+
+def _versions_plain(source: Any, key: Any, write_start: Any, write_key: Any) -> Any:
+    """int32 per read: the write of its source to its key (keys of a writer ascend), or 0."""
+    at = np.zeros(len(source), np.int32)
+    for read in range(len(source)):
+        if source[read] < 0:
+            continue
+        low, high = write_start[source[read]], write_start[source[read] + 1]
+        while low < high:
+            middle = (low + high) // 2
+            if write_key[middle] < key[read]:
+                low = middle + 1
+            else:
+                high = middle
+        at[read] = low
+    return at
+
+
+_versions = Kernel(_versions_plain)

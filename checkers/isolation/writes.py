@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..linearizability.kernel import Kernel
 from .transactions import FAIL, WRITE, Transactions
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Writes:
     twice: list[tuple[int, int]]
     _sorted: NDArray[np.int64]
     _order: NDArray[np.int64]
+    _start: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.mop)
@@ -40,9 +42,7 @@ class Writes:
         """int32: the write of each key and value, or -1."""
         if not len(self) or not len(key):
             return np.full(len(key), -1, np.int32)
-        sought = _joined(key, value)
-        at = np.minimum(np.searchsorted(self._sorted, sought), len(self) - 1)
-        return np.where(self._sorted[at] == sought, self._order[at], -1).astype(np.int32)
+        return _find.for_size(len(key))(key, value, self._start, self._sorted, self._order)
 
 
 def _joined(key: Any, value: Any) -> Any:
@@ -66,5 +66,31 @@ def collect(txns: Transactions) -> Writes:
     return Writes(
         mop, txn, key, value, txns.kind[txn] == FAIL, final, unique,
         [(int(order[at]), int(order[at + 1])) for at in again[:100]],
-        ordered, order,
+        ordered, order, np.searchsorted(ordered, np.arange(len(txns.keys) + 1) << 32),
     )  # fmt: skip
+
+
+def _find_plain(key: Any, value: Any, start: Any, ordered: Any, order: Any) -> Any:
+    found = np.full(len(key), -1, np.int32)
+    for at in range(len(key)):
+        low, high = start[key[at]], start[key[at] + 1]
+        if low == high:
+            continue
+        sought = (np.int64(key[at]) << 32) | (np.int64(value[at]) & 0xFFFFFFFF)
+        guess = low + sought - ordered[low]  # right at once where values are consecutive
+        if low <= guess < high and ordered[guess] == sought:
+            found[at] = order[guess]
+            continue
+        stop = high
+        while low < high:
+            middle = (low + high) // 2
+            if ordered[middle] < sought:
+                low = middle + 1
+            else:
+                high = middle
+        if low < stop and ordered[low] == sought:
+            found[at] = order[low]
+    return found
+
+
+_find = Kernel(_find_plain)

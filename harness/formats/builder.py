@@ -205,7 +205,7 @@ class HistoryBuilder:
         self, format_: str, metadata: dict[str, Any], notes: list[str] | None = None
     ) -> Loaded:
         """The history, once every operation has been added."""
-        paired = self._pair_nemesis()
+        paired = self.nemesis_invocations()
         keyed = self._keys.decided()
         history = History()
         append = history.append
@@ -239,8 +239,11 @@ class HistoryBuilder:
             source_index=self._indexes if own else None,
         )
 
-    def _pair_nemesis(self) -> set[int]:
-        """Jepsen logs both ends of a fault as ``info``: of two alike, the first invokes it."""
+    def nemesis_invocations(self) -> set[int]:
+        """Positions of its infos that begin something.
+
+        Jepsen logs both ends of a fault as ``info``: of two alike, the first invokes it.
+        """
         operations, paired = self._operations, set[int]()
         if any(operations[at].type != "info" for at in self._nemesis):
             return paired

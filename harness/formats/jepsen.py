@@ -102,7 +102,7 @@ def from_operations(
         process, type_, f = get("process"), get("type"), get("f")
         if type(process) is str or type(f) is str:
             # JSON writers differ on whether a keyword keeps its colon.
-            process, type_, f = _bare(process), _bare(type_), _bare(f)
+            process, type_, f = bare(process), bare(type_), bare(f)
         if process is None:
             raise builder.refuse(f"an operation without a process: {excerpt(op)}")
         builder.add(
@@ -120,7 +120,8 @@ def from_operations(
     return builder.finish(format, {}, notes)
 
 
-def _bare(word: Any) -> Any:
+def bare(word: Any) -> Any:
+    """A keyword without its colon, anything else as it is."""
     return word[1:] if type(word) is str and word[:1] == ":" else word
 
 

@@ -101,11 +101,16 @@ def read(path: str | Path) -> Loaded:
         reader.run()
     notes = []
     if reader.torn:
-        notes.append(
-            f"the end of the file, line {reader.line}, was cut short; what is not whole was "
-            "dropped (the writer was killed, or is still writing)"
-        )
+        notes.append(torn_note(reader.line))
     return Loaded(reader.history, "jsonl", notes=notes, torn=reader.torn)
+
+
+def torn_note(line: int) -> str:
+    """What to say of a last line that was cut short."""
+    return (
+        f"the end of the file, line {line}, was cut short; what is not whole was dropped (the "
+        "writer was killed, or is still writing)"
+    )
 
 
 class _Reader:

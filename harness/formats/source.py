@@ -41,6 +41,12 @@ def open_binary(path: str | Path) -> io.BufferedReader | gzip.GzipFile:
     return gzip.GzipFile(path, "rb")
 
 
+def is_packed(path: str | Path) -> bool:
+    """Whether the file is a gzip stream. :class:`UserError` if it cannot be read."""
+    with open_binary(path) as file:
+        return isinstance(file, gzip.GzipFile)
+
+
 def read_bytes(path: str | Path) -> bytes:
     """The whole file, unpacked."""
     try:
