@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from . import over_cores
 from .calls import ALL, CRASHED, DIFFERS, HAS, LACKS, READ, TAKE, Calls
 from .decision import Decision
 from .encoding import OTHER
@@ -116,16 +117,33 @@ def decide(
         from .registers_batch import explained
 
         together, explored = explained(problems.calls, problems.starts, lambda: budget.exhausted(0))
-    for at, problem in enumerate(problems):
-        if together and together[at] is not None:
-            name = "frontier search, all keys at once"
-            judged = Judged(problem, True, name, together[at], explored=explored)
-            explored = 0
-        else:
-            judged = decide_one(problem, algorithm, budget)
+    workers = 0 if together else min(over_cores.cores(), _large(problems))
+
+    def each() -> Iterator[Judged]:
+        nonlocal explored
+        for at, problem in enumerate(problems):
+            if together and together[at] is not None:
+                name = "frontier search, all keys at once"
+                yield Judged(problem, True, name, together[at], explored=explored)
+                explored = 0
+            else:
+                yield decide_one(problem, algorithm, budget)
+
+    def one(problem: Problem, budget: Budget) -> Judged:
+        return decide_one(problem, algorithm, budget)
+
+    found = over_cores.in_order(one, problems, budget, workers) if workers > 1 else each()
+    for judged in found:
         yield judged
         if first and judged.valid is False:
             return
+
+
+def _large(problems: Sequence[Problem]) -> int:
+    """How many objects are worth a thread of their own."""
+    if isinstance(problems, Problems):
+        return int((np.diff(problems.starts) >= LARGE).sum())
+    return sum(len(problem) >= LARGE for problem in problems)
 
 
 def _batchable(problems: Problems) -> bool:

@@ -7,6 +7,7 @@ it is imported by the first long input only. Compiled code is cached on disk.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ WORTH_CALLING = 16
 WORTH_LOADING = 8_192
 """Calls from which it pays to import numba and to load the code."""
 
+_compiling = threading.RLock()
 _inlined: set[Callable[..., Any]] = set()
 
 
@@ -56,6 +58,10 @@ class Kernel:
 
     def compiled(self) -> Callable[..., Any]:
         """The compiled function (lazily: each signature is compiled when first called)."""
+        with _compiling:
+            return self._made()
+
+    def _made(self) -> Callable[..., Any]:
         if self._compiled is None:
             import numba
             from numba.extending import register_jitable
