@@ -268,7 +268,7 @@ def _shortest(sources: Any, given: tuple[Any, ...]) -> tuple[int, int, bool]:
         if spent > budget:  # be content with any
             length, source, _, _ = kernel(sources, *given, size, BUDGET * 8, True, *scratch)
             return length, source, False
-        limit += 1 + limit // 2
+        limit = 2 * limit + 2
 
 
 def _without_relays(
