@@ -47,9 +47,9 @@ class AtomicCommit:
     ``AC1-agreement``: two nodes decided differently. ``AC2-stability``: a node went back on its
     decision. ``AC3-validity``: committed although a node voted no, or nobody began it.
     ``AC4-non-triviality``: all voted yes and nothing had failed for ``quiet_s`` seconds, and yet it
-    was aborted, in less than ``at_once_s`` seconds (less than the system's timeouts: later, a vote
-    may have been late without any fault that the history knows of). ``AC5-termination``: a node
-    is in doubt at the end, or has never heard of what others committed.
+    was aborted, in less than ``at_once_s`` seconds. That must be less than the system's timeouts:
+    later, a vote may have been late without any fault that the history knows of.
+    ``AC5-termination``: a node is in doubt at the end, or has never heard of what others committed.
     """
 
     def __init__(self, quiet_s: float = 3.0, at_once_s: float = 0.4) -> None:
