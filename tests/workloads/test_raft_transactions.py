@@ -113,6 +113,7 @@ def test_a_hunt_of_a_mutant_takes_its_workload(tmp_path):
 @pytest.mark.local
 def test_transactions_on_real_processes(tmp_path):
     arguments = ["--workload", "append", "--on", "local", "--time", "8", "--interval", "1.5"]
+    arguments += ["--seed", "1", "--set", "partition-shapes=halves,one,one-way"]
     code, said, error = run("run", "raft", *arguments, "--store", str(tmp_path), "--json")
     assert (code, said["valid"]) == (0, True), (said, error)
     assert said["ops"]["ok"] > 100
