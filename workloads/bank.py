@@ -16,7 +16,7 @@ from ..harness.checker import Checker
 from ..harness.errors import UserError
 from ..harness.generator import PENDING, Context, Generator, each_thread
 from ..harness.operation import Operation
-from .options import flag, share, whole
+from ..harness.option_values import flag, share, whole
 
 
 class Transfers(Generator):

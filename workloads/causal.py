@@ -17,7 +17,7 @@ from ..checkers.causal_reverse import CausalReverse
 from ..checkers.isolation import Isolation
 from ..harness.checker import Checker
 from ..harness.generator import PENDING, Context, Generator
-from .options import share, whole
+from ..harness.option_values import share, whole
 from .transactions import (
     LEVEL_OPTIONS,
     SHAPE_OPTIONS,

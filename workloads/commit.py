@@ -15,7 +15,7 @@ from ..checkers.atomic_commit import AtomicCommit
 from ..harness.checker import Checker
 from ..harness.generator import PENDING, Context, Generator, each_thread
 from ..harness.operation import Operation
-from .options import real, share, whole
+from ..harness.option_values import real, share, whole
 
 MEAN_AGE = 6.0
 """Whose state is asked for has been followed by so many others, on average."""

@@ -16,7 +16,7 @@ from ..checkers.consensus import Consensus
 from ..harness.checker import Checker
 from ..harness.generator import PENDING, Context, Generator, each_thread
 from ..harness.operation import Operation
-from .options import share, whole
+from ..harness.option_values import share, whole
 
 MEAN_AGE = 1.5
 """The instance that is used is so many behind the newest, on average."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from ..checkers.long_fork import LongFork
 from ..harness.checker import Checker
 from ..harness.generator import PENDING, Context, Generator
-from .options import share, whole
+from ..harness.option_values import share, whole
 from .transactions import transaction
 
 MEAN_AGE = 4.0

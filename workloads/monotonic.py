@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from ..checkers.monotonic import Monotonic
 from ..harness.checker import Checker
 from ..harness.generator import PENDING, Context, Generator
-from .options import share, whole
+from ..harness.option_values import share, whole
 from .transactions import LEVEL_OPTIONS, STRICT, order_of, transaction
 
 

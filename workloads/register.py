@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from ..checkers.linearizability import Linearizable
 from ..harness.checker import Checker
-from ..harness.errors import UserError
 from ..harness.generator import PENDING, Context, Generator, independent, limit
 from ..harness.operation import Operation
+from ..harness.option_values import share, whole
 
 
 class RegisterOperations(Generator):
@@ -55,9 +55,9 @@ class RegisterWorkload:
     """What ``duress shrink`` tries: everyone on one key."""
 
     def __init__(self, options: Mapping[str, Any], concurrency: int, random: Random) -> None:
-        self._threads_per_key = _number(options, "threads-per-key", min(2, concurrency), 1)
-        self._ops_per_key = _number(options, "ops-per-key", 300, 1)
-        self._reads = float(_number(options, "read-share", 0.4, 0))
+        self._threads_per_key = whole(options, "threads-per-key", min(2, concurrency), 1)
+        self._ops_per_key = whole(options, "ops-per-key", 300, 1)
+        self._reads = share(options, "read-share", 0.4)
         # Threads must divide evenly into groups; the largest fitting group is taken.
         while concurrency % self._threads_per_key:
             self._threads_per_key -= 1
@@ -77,14 +77,3 @@ class RegisterWorkload:
     def checkers(self) -> Mapping[str, Checker]:
         """Linearizability of every key."""
         return {"linearizable": Linearizable(model="cas-register")}
-
-
-def _number(options: Mapping[str, Any], name: str, default: float, low: float) -> Any:
-    value = options.get(name, default)
-    try:
-        number = type(default)(value)
-    except (TypeError, ValueError):
-        raise UserError(f"{name}: expected a number, got {value!r}") from None
-    if number < low:
-        raise UserError(f"{name}: expected at least {low}, got {number}")
-    return number

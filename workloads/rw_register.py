@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from ..checkers.isolation import Isolation
 from ..harness.checker import Checker
 from ..harness.generator import Generator
-from .options import flag
+from ..harness.option_values import flag
 from .transactions import LEVEL_OPTIONS, SHAPE_OPTIONS, Shape, Transactions, level_of
 
 ASSUMPTIONS = {

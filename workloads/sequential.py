@@ -16,7 +16,7 @@ from ..checkers.sequential import Sequential
 from ..harness.checker import Checker
 from ..harness.generator import PENDING, Context, Generator
 from ..harness.operation import Operation
-from .options import share, whole
+from ..harness.option_values import share, whole
 from .transactions import transaction
 
 MEAN_AGE = 3.0

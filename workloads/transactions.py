@@ -18,7 +18,7 @@ from ..checkers.orders import ORDERS, REALTIME, SESSION
 from ..harness.errors import UserError
 from ..harness.generator import PENDING, Context, Generator
 from ..harness.operation import Operation
-from .options import one_of, real, share, whole
+from ..harness.option_values import one_of, real, share, whole
 
 STRICT = "strict-serializable"
 """What is promised where nobody says otherwise."""

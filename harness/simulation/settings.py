@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import UserError
+from ..option_values import flag, one_of, real, share
 from . import latency
 from .disk import CRASHES
 
@@ -40,37 +40,13 @@ class Settings:
         self.client_latency = latency.parse(
             "client-latency", str(options.get("client-latency", "constant:0.2"))
         )
-        self.loss = _number(options, "loss", 0.0, 1.0)
-        self.duplicate = _number(options, "duplicate", 0.0, 1.0)
-        self.is_fifo = _choice(options, "order", ("any", "fifo")) == "fifo"
-        self.unsynced = _choice(options, "unsynced", CRASHES)
-        self.clock_offset_s = _number(options, "clock-offset", 1000.0, 1e9)
-        self.clock_drift = _number(options, "clock-drift", 200.0, 500_000.0) / 1e6
-        self.boot_s = _number(options, "boot-ms", 50.0, 1e6) / 1000
-        self.trace = _flag(options, "trace", "true")
-        self.coverage = _flag(options, "coverage")
+        self.loss = share(options, "loss", 0.0)
+        self.duplicate = share(options, "duplicate", 0.0)
+        self.is_fifo = one_of(options, "order", "any", ("any", "fifo")) == "fifo"
+        self.unsynced = one_of(options, "unsynced", CRASHES[0], CRASHES)
+        self.clock_offset_s = real(options, "clock-offset", 1000.0, high=1e9)
+        self.clock_drift = real(options, "clock-drift", 200.0, high=500_000.0) / 1e6
+        self.boot_s = real(options, "boot-ms", 50.0, high=1e6) / 1000
+        self.trace = flag(options, "trace", True)
+        self.coverage = flag(options, "coverage", False)
         self.seed = str(options.get("seed", 0))
-
-
-def _number(options: Mapping[str, Any], name: str, default: float, most: float) -> float:
-    try:
-        value = float(options.get(name, default))
-    except (TypeError, ValueError):
-        value = -1.0
-    if not 0 <= value <= most:
-        raise UserError(f"{name}: expected a number from 0 to {most:g}, got {options[name]!r}")
-    return value
-
-
-def _choice(options: Mapping[str, Any], name: str, choices: tuple[str, ...]) -> str:
-    value = str(options.get(name, choices[0]))
-    if value not in choices:
-        raise UserError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
-    return value
-
-
-def _flag(options: Mapping[str, Any], name: str, default: str = "false") -> bool:
-    value = str(options.get(name, default)).lower()
-    if value not in ("true", "false", "1", "0", "yes", "no"):
-        raise UserError(f"{name}: expected true or false, got {value!r}")
-    return value in ("true", "1", "yes")

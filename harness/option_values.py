@@ -1,4 +1,4 @@
-"""Options of workloads, as people give them, made sure of."""
+"""Options as people give them, made sure of; :class:`UserError` names the one that is wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
-from ..harness.errors import UserError
+from .errors import UserError
 
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
@@ -45,14 +45,14 @@ def share(options: Mapping[str, Any], name: str, default: float) -> float:
 
 def _within(name: str, number: float, low: float, high: float) -> float:
     if not low <= number <= high:
-        wanted = f"at least {low:g}" if high == inf else f"{low:g} to {high:g}"
-        raise UserError(f"{name}: expected {wanted}, got {number:g}")
+        wanted = f"at least {low:g}" if high == inf else f"from {low:g} to {high:g}"
+        raise UserError(f"{name}: expected a number {wanted}, got {number:g}")
     return number
 
 
 def one_of(options: Mapping[str, Any], name: str, default: str, known: Sequence[str]) -> str:
     """One of some words; :class:`UserError` naming the option if not."""
-    value = options.get(name, default)
+    value = str(options.get(name, default))
     if value not in known:
         raise UserError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
     return value
