@@ -25,15 +25,14 @@ from .commit_sightings import (
     faults_of,
     read,
 )
+from .one_model import OneModel
 from .tally import Tally, strange, who, wishes_of
-
-MODELS = {"atomic-commit": "transactions that all nodes vote on: AC1 to AC5"}
 
 AC1, AC2, AC3 = "AC1-agreement", "AC2-stability", "AC3-validity"
 AC4, AC5 = "AC4-non-triviality", "AC5-termination"
 
 
-class AtomicCommit:
+class AtomicCommit(OneModel):
     """Judges what nodes told of transactions.
 
     ``begin``   ``{"txn": 17, "refusals": 1}`` → ``{"txn": 17, "outcome": "aborted", …}``, told by
@@ -51,6 +50,9 @@ class AtomicCommit:
     later, a vote may have been late without any fault that the history knows of.
     ``AC5-termination``: a node is in doubt at the end, or has never heard of what others committed.
     """
+
+    model = "atomic-commit"
+    about = "transactions that all nodes vote on: AC1 to AC5"
 
     def __init__(self, quiet_s: float = 3.0, at_once_s: float = 0.4) -> None:
         self.quiet_s = quiet_s
@@ -109,11 +111,6 @@ class AtomicCommit:
             return False
         quiet_ns = int(self.quiet_s * 1e9)
         return not any(fault.touches(begun.time - quiet_ns, answer.time) for fault in faults)
-
-    @classmethod
-    def models(cls) -> dict[str, str]:
-        """The model by name, with a line on it."""
-        return dict(MODELS)
 
     @classmethod
     def for_model(cls, model: str, wishes: Mapping[str, Any]) -> AtomicCommit:

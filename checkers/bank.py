@@ -15,12 +15,11 @@ from ..harness.errors import UserError
 from ..harness.history import History
 from ..harness.operation import NEMESIS, Operation
 from ..harness.verdict import Anomaly, Verdict
+from .one_model import OneModel
 from .tally import Tally, shown, strange, who, wishes_of
 
-MODELS = {"bank": "transfers between accounts and reads of all: every read sees the same total"}
 
-
-class Bank:
+class Bank(OneModel):
     """Judges ``read`` → ``{"0": 10, "1": 7, …}`` and ``transfer`` ``{"from", "to", "amount"}``.
 
     ``total``              what the accounts hold together; ``None``: what the first read saw.
@@ -30,6 +29,9 @@ class Bank:
     Anomalies: ``wrong-total``, ``negative-balance``, ``unknown-account``, ``missing-balance``
     (an account that a read left out, or saw nothing in).
     """
+
+    model = "bank"
+    about = "transfers between accounts and reads of all: every read sees the same total"
 
     def __init__(
         self,
@@ -94,11 +96,6 @@ class Bank:
             "lowest_balance_below_zero": lowest,
         }
         return tally.verdict(statistics, assumed)
-
-    @classmethod
-    def models(cls) -> dict[str, str]:
-        """The model by name, with a line on it."""
-        return dict(MODELS)
 
     @classmethod
     def for_model(cls, model: str, wishes: Mapping[str, Any]) -> Bank:

@@ -13,14 +13,13 @@ from typing import Any
 
 from ..harness.history import History
 from ..harness.verdict import Anomaly, Verdict
+from .one_model import OneModel
 from .orders import REALTIME, checked_order
 from .register_transactions import Key, StrangeHistory, Transaction, transactions
-from .tally import Tally, strange, wishes_of
-
-MODELS = {"causal-reverse": "keys written once: who sees a write sees all that ended before it"}
+from .tally import Tally, strange
 
 
-class CausalReverse:
+class CausalReverse(OneModel):
     """Judges ``txn`` with ``["w", key, value]`` and reads of several keys.
 
     Keys that were written more than once are passed over.
@@ -30,6 +29,10 @@ class CausalReverse:
 
     Anomaly: ``causal-reverse``.
     """
+
+    model = "causal-reverse"
+    about = "keys written once: who sees a write sees all that ended before it"
+    takes = ("order",)
 
     def __init__(self, order: str = REALTIME) -> None:
         self.order = checked_order(order)
@@ -70,16 +73,6 @@ class CausalReverse:
             if ordered and (self.order == REALTIME or missed.process == other.process):
                 return other
         return None
-
-    @classmethod
-    def models(cls) -> dict[str, str]:
-        """The model by name, with a line on it."""
-        return dict(MODELS)
-
-    @classmethod
-    def for_model(cls, model: str, wishes: Mapping[str, Any]) -> CausalReverse:
-        """A checker with options as the command line has them. :class:`UserError` for others."""
-        return cls(**wishes_of(model, wishes, ("order",)))
 
 
 def _only_writers(found: Sequence[Transaction]) -> dict[Key, Transaction]:

@@ -16,9 +16,8 @@ import msgspec
 from ..harness.history import History
 from ..harness.operation import Operation
 from ..harness.verdict import Anomaly, Verdict
-from .tally import Tally, shown, strange, who, wishes_of
-
-MODELS = {"consensus": "proposals and decisions of many instances: agreement, validity, integrity"}
+from .one_model import OneModel
+from .tally import Tally, shown, strange, who
 
 PROPOSALS = ("propose", "conclude")
 """Operations whose argument is proposed and whose result is the decision."""
@@ -32,7 +31,7 @@ Answer = tuple[Operation, Operation]
 """An invocation and the completion that gave a value."""
 
 
-class Consensus:
+class Consensus(OneModel):
     """Judges ``propose`` v → decision, ``decided`` → decision or null; the key is the instance.
 
     ``conclude`` is a ``propose`` after everything was healed, which must be answered.
@@ -42,6 +41,9 @@ class Consensus:
     answered one value, and later another or that it knows of none; *integrity*), ``undecided`` (a
     node answered none of the attempts to conclude an instance; *termination*).
     """
+
+    model = "consensus"
+    about = "proposals and decisions of many instances: agreement, validity, integrity"
 
     def check(self, history: History, options: Mapping[str, Any]) -> Verdict:
         """Judge every instance."""
@@ -67,17 +69,6 @@ class Consensus:
             statistics["answers"] += len(instance.answers)
         vacuous = "" if statistics["answers"] else "no node ever answered with a decision"
         return tally.verdict(statistics, vacuous=vacuous)
-
-    @classmethod
-    def models(cls) -> dict[str, str]:
-        """The model by name, with a line on it."""
-        return dict(MODELS)
-
-    @classmethod
-    def for_model(cls, model: str, wishes: Mapping[str, Any]) -> Consensus:
-        """A checker; it has no options."""
-        wishes_of(model, wishes)
-        return cls()
 
 
 class Instance:

@@ -14,18 +14,20 @@ from typing import Any
 
 from ..harness.history import History
 from ..harness.verdict import Anomaly, Verdict
+from .one_model import OneModel
 from .register_transactions import Key, StrangeHistory, Transaction, transactions, writers_once
-from .tally import Tally, strange, wishes_of
-
-MODELS = {"long-fork": "keys written once, read in groups: all reads agree on the writes' order"}
+from .tally import Tally, strange
 
 
-class LongFork:
+class LongFork(OneModel):
     """Judges ``txn`` with ``["w", key, value]``, one write a key, and reads of several keys.
 
     Anomalies: ``long-fork``, for each pair of keys on which two reads disagree; ``G1a``, a
     read of a write that failed; ``garbage-read``, of a value that nobody wrote.
     """
+
+    model = "long-fork"
+    about = "keys written once, read in groups: all reads agree on the writes' order"
 
     def check(self, history: History, options: Mapping[str, Any]) -> Verdict:
         """Judge every pair of keys that were read together."""
@@ -52,17 +54,6 @@ class LongFork:
                     parties = (other, txn, older, newer)
                     tally.add("long-fork", lambda p=parties: _fork(*p, writers))
         return tally.verdict(_statistics(found, writers), vacuous=_vacuous(found))
-
-    @classmethod
-    def models(cls) -> dict[str, str]:
-        """The model by name, with a line on it."""
-        return dict(MODELS)
-
-    @classmethod
-    def for_model(cls, model: str, wishes: Mapping[str, Any]) -> LongFork:
-        """A checker; it has no options."""
-        wishes_of(model, wishes)
-        return cls()
 
 
 def _check_values(found: list[Transaction], tally: Tally) -> None:

@@ -12,17 +12,16 @@ from typing import Any
 
 from ..harness.history import History
 from ..harness.verdict import Anomaly, Verdict
+from .one_model import OneModel
 from .orders import REALTIME, SESSION, checked_order
 from .register_transactions import Key, StrangeHistory, Transaction, transactions
-from .tally import Tally, strange, wishes_of
-
-MODELS = {"monotonic": "registers whose values only grow: no client sees them go backwards"}
+from .tally import Tally, strange
 
 Seen = tuple[int, Transaction, bool]
 """A value of a key, in which transaction, and whether that wrote it (else read it)."""
 
 
-class Monotonic:
+class Monotonic(OneModel):
     """Judges ``txn`` on registers with one writer each, whose writes grow.
 
     ``order``  ``session``: what one process saw; ``realtime``: also what anyone saw in a
@@ -33,6 +32,10 @@ class Monotonic:
     ``monotonic-reads-realtime`` and ``stale-read`` (less than another process had read, or
     written, before) and ``long-fork`` (each of two reads has one key newer than the other).
     """
+
+    model = "monotonic"
+    about = "registers whose values only grow: no client sees them go backwards"
+    takes = ("order",)
 
     def __init__(self, order: str = REALTIME) -> None:
         self.order = checked_order(order)
@@ -88,16 +91,6 @@ class Monotonic:
                 name = _NAMES[order, seen[2]]
                 tally.add(name, partial(_backwards, name, txn, key, value, seen))
                 return
-
-    @classmethod
-    def models(cls) -> dict[str, str]:
-        """The model by name, with a line on it."""
-        return dict(MODELS)
-
-    @classmethod
-    def for_model(cls, model: str, wishes: Mapping[str, Any]) -> Monotonic:
-        """A checker with options as the command line has them. :class:`UserError` for others."""
-        return cls(**wishes_of(model, wishes, ("order",)))
 
 
 _NAMES = {

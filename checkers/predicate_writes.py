@@ -15,17 +15,19 @@ from typing import Any
 from ..harness.history import History
 from ..harness.operation import Operation
 from ..harness.verdict import Anomaly, Verdict
-from .tally import Tally, strange, who, wishes_of
+from .one_model import OneModel
+from .tally import Tally, strange, who
 
-MODELS = {"adya-g2": "pairs of insertions that exclude each other: at most one of a key succeeds"}
 
-
-class PredicateWrites:
+class PredicateWrites(OneModel):
     """Judges ``insert`` ``[key, [id, null]]``: at most one of each key may be ``ok``.
 
     Anomaly: ``G2``, one for each key with several. Insertions whose outcome is unknown count
     neither way.
     """
+
+    model = "adya-g2"
+    about = "pairs of insertions that exclude each other: at most one of a key succeeds"
 
     def check(self, history: History, options: Mapping[str, Any]) -> Verdict:
         """Judge every key."""
@@ -56,17 +58,6 @@ class PredicateWrites:
         }
         vacuous = "" if counts["ok"] else "no insert is known to have succeeded"
         return tally.verdict(statistics, vacuous=vacuous)
-
-    @classmethod
-    def models(cls) -> dict[str, str]:
-        """The model by name, with a line on it."""
-        return dict(MODELS)
-
-    @classmethod
-    def for_model(cls, model: str, wishes: Mapping[str, Any]) -> PredicateWrites:
-        """A checker; it has no options."""
-        wishes_of(model, wishes)
-        return cls()
 
 
 def _is_insertion(value: Any) -> bool:

@@ -15,18 +15,20 @@ from typing import Any
 
 from ..harness.history import History
 from ..harness.verdict import Anomaly, Verdict
+from .one_model import OneModel
 from .register_transactions import Key, StrangeHistory, Transaction, transactions, writers_once
-from .tally import Tally, strange, wishes_of
-
-MODELS = {"sequential": "keys written once in order: no one sees a later write but not an earlier"}
+from .tally import Tally, strange
 
 
-class Sequential:
+class Sequential(OneModel):
     """Judges ``txn`` with ``["w", key, value]``, each key written once, and reads.
 
     Anomalies: ``nonsequential``, a read that missed a write although its process had seen (or
     made) a later one, or that one, before; ``garbage-read``, of a key that nobody had written.
     """
+
+    model = "sequential"
+    about = "keys written once in order: no one sees a later write but not an earlier"
 
     def check(self, history: History, options: Mapping[str, Any]) -> Verdict:
         """Judge every read, process by process."""
@@ -65,17 +67,6 @@ class Sequential:
         statistics = {"operations": len(found), "keys": len(writers), "reads": counts}
         vacuous = "" if counts["all"] + counts["some"] else "no read ever saw a write"
         return tally.verdict(statistics, vacuous=vacuous)
-
-    @classmethod
-    def models(cls) -> dict[str, str]:
-        """The model by name, with a line on it."""
-        return dict(MODELS)
-
-    @classmethod
-    def for_model(cls, model: str, wishes: Mapping[str, Any]) -> Sequential:
-        """A checker; it has no options."""
-        wishes_of(model, wishes)
-        return cls()
 
 
 def _is_later(writer: Transaction, seen: tuple[Transaction, Transaction] | None) -> bool:

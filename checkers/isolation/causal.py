@@ -14,6 +14,7 @@ import numpy as np
 
 from ..linearizability.kernel import Kernel
 from .graph import Graph, serial_order
+from .searches import as_rows, first_after
 from .sorting import distinct
 from .transactions import Transactions
 from .weak import Derived, Relations, graph_of
@@ -167,14 +168,8 @@ def _between_plain(
             continue
         floor = -1 if origin < 0 else place[origin]
         ceiling = place[txn]
-        left, right = start[key[at]], start[key[at] + 1]
-        end = right
-        while left < right:
-            middle = (left + right) // 2
-            if place[writer[middle]] <= floor:
-                left = middle + 1
-            else:
-                right = middle
+        end = start[key[at] + 1]
+        left = first_after(place, writer, floor, start[key[at]], end)
         for w in range(left, end):
             seen = writer[w]
             if place[seen] >= ceiling:
@@ -182,13 +177,7 @@ def _between_plain(
             of = session[seen]
             if low <= of < high and clock[txn, of - low] >= number[seen]:
                 found.append((seen, origin, txn, key[at]))
-    rows = np.empty((len(found), 4), np.int32)
-    for at in range(len(found)):
-        rows[at, 0] = found[at][0]
-        rows[at, 1] = found[at][1]
-        rows[at, 2] = found[at][2]
-        rows[at, 3] = found[at][3]
-    return rows
+    return as_rows(found)
 
 
 def writers_in_order(relations: Relations, kind: Any, place: Any) -> tuple[Any, Any]:
@@ -241,14 +230,8 @@ def _near_plain(
         if origin == txn:
             continue
         floor, ceiling = -1 if origin < 0 else place[origin], place[txn]
-        left, right = start[key[at]], start[key[at] + 1]
-        end = right
-        while left < right:
-            middle = (left + right) // 2
-            if place[writer[middle]] <= floor:
-                left = middle + 1
-            else:
-                right = middle
+        end = start[key[at] + 1]
+        left = first_after(place, writer, floor, start[key[at]], end)
         if left == end or place[writer[left]] >= ceiling:
             continue
         lowest = place[writer[left]]
@@ -283,15 +266,9 @@ def _near_plain(
                 break
             if stamp[2 * seen] == at or stamp[2 * seen + 1] == at:
                 found.append((seen, origin, txn, key[at]))
-    rows = np.empty((len(found), 4), np.int32)
-    for at in range(len(found)):
-        rows[at, 0] = found[at][0]
-        rows[at, 1] = found[at][1]
-        rows[at, 2] = found[at][2]
-        rows[at, 3] = found[at][3]
-    return rows, used <= budget
+    return as_rows(found), used <= budget
 
 
-_near = Kernel(_near_plain)
+_near = Kernel(_near_plain, first_after, as_rows)
 _clocks = Kernel(_clocks_plain)
-_between = Kernel(_between_plain)
+_between = Kernel(_between_plain, first_after, as_rows)

@@ -23,6 +23,7 @@ from .causal import timely, writers_in_order
 from .cycles import smallest_of_any_kind
 from .graph import WR, WW, Graph, build, serial_order, session_edges
 from .search import Outcome
+from .searches import first_after
 from .sorting import distinct
 from .weak import Relations
 
@@ -135,14 +136,8 @@ def _constraints_plain(
         if origin == txn:
             continue
         floor, ceiling = -1 if origin < 0 else place[origin], place[txn]
-        left, right = start[key[at]], start[key[at] + 1]
-        end = right
-        while left < right:
-            middle = (left + right) // 2
-            if place[writer[middle]] <= floor:
-                left = middle + 1
-            else:
-                right = middle
+        end = start[key[at] + 1]
+        left = first_after(place, writer, floor, start[key[at]], end)
         stop = left
         while stop < end and place[writer[stop]] < ceiling:
             stop += 1
@@ -224,4 +219,4 @@ def _five(found: Any) -> Any:
     return rows
 
 
-_constraints = Kernel(_constraints_plain, _two, _five)
+_constraints = Kernel(_constraints_plain, first_after, _two, _five)

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..linearizability.kernel import Kernel
 from .graph import WR, WW, Graph, build
+from .searches import as_rows, first_write
 from .sorting import distinct
 from .transactions import Transactions
 
@@ -163,22 +164,11 @@ def _atomic_plain(
             for two in range(one + 1 if monotonic else start, stop):
                 if source[two] == seen or source[two] == reader:
                     continue
-                low, high = write_start[seen], write_start[seen + 1]
-                while low < high:
-                    middle = (low + high) // 2
-                    if write_key[middle] < key[two]:
-                        low = middle + 1
-                    else:
-                        high = middle
-                if low < write_start[seen + 1] and write_key[low] == key[two]:
+                end = write_start[seen + 1]
+                low = first_write(write_key, key[two], write_start[seen], end)
+                if low < end and write_key[low] == key[two]:
                     found.append((seen, source[two], reader, key[two]))
-    rows = np.empty((len(found), 4), np.int32)
-    for at in range(len(found)):
-        rows[at, 0] = found[at][0]
-        rows[at, 1] = found[at][1]
-        rows[at, 2] = found[at][2]
-        rows[at, 3] = found[at][3]
-    return rows
+    return as_rows(found)
 
 
-_atomic = Kernel(_atomic_plain)
+_atomic = Kernel(_atomic_plain, first_write, as_rows)

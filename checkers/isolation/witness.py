@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..linearizability.kernel import Kernel
+from .searches import first_write
 from .sorting import distinct
 from .weak import Relations
 from .witness_kernel import DEADLINES, RUN
@@ -73,14 +74,8 @@ def _versions_plain(source: Any, key: Any, write_start: Any, write_key: Any) -> 
         if source[read] < 0:
             continue
         low, high = write_start[source[read]], write_start[source[read] + 1]
-        while low < high:
-            middle = (low + high) // 2
-            if write_key[middle] < key[read]:
-                low = middle + 1
-            else:
-                high = middle
-        at[read] = low
+        at[read] = first_write(write_key, key[read], low, high)
     return at
 
 
-_versions = Kernel(_versions_plain)
+_versions = Kernel(_versions_plain, first_write)

@@ -12,6 +12,7 @@ from .. import message_counts, registry, store, trial
 from ..formats import jsonl
 from ..spec import TrialSpec
 from ..verdict import Verdict, compose
+from .trial_options import STORE
 
 
 @click.command(
@@ -21,14 +22,7 @@ Examples:
   duress report runs/2026…      another one"""
 )
 @click.argument("run", default="latest")
-@click.option(
-    "--store",
-    "store_path",
-    default=store.DEFAULT_STORE,
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of run folders.",
-)
+@STORE
 def command(run: str, store_path: Path) -> int:
     """Judge RUN (a folder, the beginning of its name, or 'latest') again and render its report."""
     folder = store.find(run, store_path)

@@ -13,8 +13,10 @@ from duress.harness.attempts import attempt
 from duress.harness.errors import UserError
 from duress.harness.generator import Context
 from duress.harness.operation import Operation
-from duress.harness.spec import TrialSpec
 from duress.workloads.commit import ASK_TIMES, CommitOperations, CommitWorkload, UntilDecided
+
+from ..fixtures import protocol_trials
+from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid
 
 SYSTEMS = ("two-phase-commit", "three-phase-commit", "paxos-commit")
 
@@ -40,36 +42,19 @@ MOST_TRIALS = 8
 
 
 def spec(system, seed, **changes):
-    fields = {
-        "system": system,
-        "workload": "commit",
-        "nemeses": list(registry.load("systems", system).nemeses),
-        "cluster": "sim",
-        "nodes": [f"n{i}" for i in range(1, 6)],
-        "seed": seed,
-        "concurrency": 10,
-        "rate": 150.0,
-        "time_limit_s": 8.0,
-        "settle_s": 1.0,
-        "interval_s": 1.5,
-    }
-    return TrialSpec(**{**fields, **changes})
+    nemeses = list(registry.load("systems", system).nemeses)
+    usual = {"nemeses": nemeses, "settle_s": 1.0, "interval_s": 1.5}
+    return protocol_trials.spec(system, seed, **{**usual, **changes})
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_it_keeps_its_promise(system):
-    for seed in (1, 2):
-        result = attempt(spec(system, seed))
-        assert result.error is None
-        assert (result.outcome, result.anomalies) == ("valid", []), f"seed {seed}"
-        assert result.operations > 500
+    assert_valid((spec(system, seed) for seed in (1, 2)), operations=500)
 
 
 @pytest.mark.parametrize("system", ["two-phase-commit", "paxos-commit"])
 def test_it_keeps_its_promise_on_a_bad_network(system):
-    bad = {"loss": "0.05", "duplicate": "0.05", "latency": "uniform:0:30", "unsynced": "torn"}
-    result = attempt(spec(system, 5, nemeses=["partition", "kill", "pause"], options=bad))
-    assert (result.outcome, result.anomalies, result.error) == ("valid", [], None)
+    assert_valid([spec(system, 5, nemeses=["partition", "kill", "pause"], options=BAD_NETWORK)])
 
 
 def test_three_phase_commit_does_not_survive_partitions():

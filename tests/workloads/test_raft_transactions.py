@@ -8,7 +8,9 @@ import pytest
 
 from duress.harness import registry
 from duress.harness.attempts import attempt
-from duress.harness.spec import TrialSpec
+
+from ..fixtures import protocol_trials
+from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid
 
 WORKLOADS = registry.load("systems", "raft").workloads[1:]
 
@@ -34,37 +36,22 @@ MOST_TRIALS = 15
 
 
 def spec(workload, seed, **changes):
-    fields = {
-        "system": "raft",
-        "workload": workload,
-        "nemeses": ["partition", "kill"],
-        "cluster": "sim",
-        "nodes": [f"n{i}" for i in range(1, 6)],
-        "seed": seed,
-        "concurrency": 10,
-        "rate": 150.0,
-        "time_limit_s": 6.0,
-        "settle_s": 0.5,
-        "interval_s": 1.0,
-    }
-    return TrialSpec(**{**fields, **changes})
+    usual = {"workload": workload, "time_limit_s": 6.0}
+    return protocol_trials.spec("raft", seed, **{**usual, **changes})
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_raft_keeps_its_promise(workload):
-    for seed in (1, 2):
-        result = attempt(spec(workload, seed))
-        assert result.error is None
-        assert (result.outcome, result.anomalies) == ("valid", []), f"seed {seed}"
-        assert result.operations > 300
+    assert_valid(spec(workload, seed) for seed in (1, 2))
 
 
 def test_raft_keeps_its_promise_on_a_bad_network():
-    bad = {"loss": "0.05", "duplicate": "0.05", "latency": "uniform:0:30", "unsynced": "torn"}
-    for seed, workload in enumerate(("append", "bank", "write-skew", "monotonic"), 1):
-        result = attempt(spec(workload, seed, options={**bad, "forward": "true"}))
-        assert result.error is None
-        assert (result.outcome, result.anomalies) == ("valid", []), workload
+    options = {**BAD_NETWORK, "forward": "true"}
+    workloads = ("append", "bank", "write-skew", "monotonic")
+    assert_valid(
+        (spec(workload, seed, options=options) for seed, workload in enumerate(workloads, 1)),
+        operations=100,
+    )
 
 
 @pytest.mark.parametrize(("mutant", "workload", "anomaly"), FOUND_BY)
