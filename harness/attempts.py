@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -69,7 +70,7 @@ def attempt(spec: TrialSpec, watched: bool = False) -> Attempt:
             mistake = isinstance(error, UserError)
             spent = time.perf_counter() - began
             return Attempt(spec, "error", [], 0, 0.0, [], spent, str(error), mistake)
-        result = _came_out(spec, folder, outcome, time.perf_counter() - began)
+        result = came_out(spec, folder, outcome, time.perf_counter() - began)
         if watched:
             result = _with_coverage(result, folder)
         return msgspec.structs.replace(result, cpu_s=time.process_time() - worked)
@@ -91,7 +92,8 @@ def _with_coverage(result: Attempt, folder: RunFolder) -> Attempt:
     return msgspec.structs.replace(result, features=seen.features, messages=seen.kinds)
 
 
-def _came_out(spec: TrialSpec, folder: RunFolder, outcome: object, wall_s: float) -> Attempt:
+def came_out(spec: TrialSpec, folder: RunFolder, outcome: object, wall_s: float) -> Attempt:
+    """What a trial's folder and outcome say."""
     from . import schedule
     from .trial import Outcome
 
@@ -113,6 +115,14 @@ def _came_out(spec: TrialSpec, folder: RunFolder, outcome: object, wall_s: float
         wall_s,
         outcome.error,
     )
+
+
+class Trials(Protocol):
+    """Whoever runs trials and says what came out."""
+
+    def run(self, specs: Iterable[TrialSpec], watched: bool = False) -> Iterator[Attempt]:
+        """Attempts in the order of the specs; ``watched`` for their coverage."""
+        ...
 
 
 class AttemptPool:

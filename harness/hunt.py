@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from . import registry
-from .attempts import Attempt, AttemptPool
+from .attempts import Attempt, Trials
 from .guided import Guided
 from .spec import TrialSpec
 
@@ -52,7 +52,7 @@ class Hunt:
 
 def hunt(
     spec: TrialSpec,
-    pool: AttemptPool,
+    pool: Trials,
     *,
     trials: int | None = None,
     minutes: float | None = None,
@@ -113,7 +113,7 @@ def fresh(spec: TrialSpec, strategy: str, number: int) -> TrialSpec:
 
 def _one_after_another(
     trial: Callable[[int], TrialSpec],
-    pool: AttemptPool,
+    pool: Trials,
     may_go_on: Callable[[int], bool],
     state: Hunt,
 ) -> Iterator[Attempt]:
@@ -128,7 +128,7 @@ def _one_after_another(
 
 def _guided(
     trial: Callable[[int], TrialSpec],
-    pool: AttemptPool,
+    pool: Trials,
     may_go_on: Callable[[int], bool],
     state: Hunt,
 ) -> Iterator[Attempt]:

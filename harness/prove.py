@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from .attempts import Attempt, AttemptPool
+from .attempts import Attempt, AttemptPool, Trials
 from .hunt import hunt
 from .shrink import Shrinker
 from .spec import TrialSpec
@@ -109,7 +109,7 @@ class Innocence:
 
 def detect(
     case: Case,
-    pool: AttemptPool,
+    pool: Trials,
     *,
     hunts: int,
     trials: int,
@@ -130,7 +130,7 @@ def detect(
         error = result.errors[0] if result.errors else None
         detection.hunts.append(Hunted(result.trials, result.wall_s, result.found, error))
         progress(detection)
-    if shrink:
+    if shrink and isinstance(pool, AttemptPool):
         detection.smallest = _smallest(detection, pool, minutes)
     return detection
 
@@ -145,7 +145,7 @@ def _smallest(detection: Detection, pool: AttemptPool, minutes: float) -> Attemp
 def acquit(
     system: str,
     specs: Sequence[TrialSpec],
-    pool: AttemptPool,
+    pool: Trials,
     *,
     trials: int,
     progress: Callable[[Innocence], None] = lambda _: None,

@@ -30,14 +30,14 @@ def load(kind: str, name: str) -> Any:
         return _from_file(name)
     for entry in _entries(kind):
         if entry.name == name:
-            return entry.load()
+            return _loaded(kind, entry)
     known = ", ".join(names(kind)) or "none"
     raise UserError(f"no {_singular(kind)} named {name!r}; there are: {known} (or path.py:Name)")
 
 
 def mutants() -> list[Any]:
     """Every registered mutant of every system, sorted by system and name."""
-    found = [mutant for entry in _entries("mutants") for mutant in entry.load()]
+    found = [mutant for entry in _entries("mutants") for mutant in _loaded("mutants", entry)]
     return sorted(found, key=lambda mutant: (mutant.system, mutant.name))
 
 
@@ -51,6 +51,16 @@ def doc_line(thing: Any) -> str:
 def _entries(kind: str) -> tuple[EntryPoint, ...]:
     """Read once a process: each time costs milliseconds, for all that is installed is looked at."""
     return tuple(entry_points(group=f"duress.{kind}"))
+
+
+def _loaded(kind: str, entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise UserError(
+            f"the {_singular(kind)} {entry.name!r} is registered as {entry.value} but cannot be "
+            f"loaded: {type(error).__name__}: {error}; mend or remove the package that has it"
+        ) from error
 
 
 def _singular(kind: str) -> str:

@@ -53,7 +53,7 @@ def run_and_report(spec: TrialSpec, store_path: Path, show: Any, quiet: bool) ->
     folder = store.create(store_path, label)
     view = registry.load("reports", "terminal")
     with view.listen(spec, show, quiet=quiet) as listener:
-        outcome = _run_to_its_end(trial, spec, folder, [listener])
+        outcome = run_to_its_end(trial, spec, folder, [listener])
     _render(folder)
     view.summarise(folder.path, show)
     return outcome
@@ -87,7 +87,7 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _run_to_its_end(
+def run_to_its_end(
     trial: Any, spec: TrialSpec, folder: store.RunFolder, listeners: Sequence[Listener]
 ) -> Any:
     """Run the event loop; the first SIGINT or SIGTERM cancels, later ones are ignored."""

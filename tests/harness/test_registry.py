@@ -1,3 +1,5 @@
+from importlib.metadata import EntryPoint
+
 import pytest
 
 from duress.harness import registry
@@ -47,3 +49,13 @@ def test_a_users_broken_file_is_one_line(tmp_path):
         registry.load("systems", f"{path}:X")
     with pytest.raises(UserError, match="no such file"):
         registry.load("systems", f"{tmp_path}/none.py:X")
+
+
+@pytest.mark.parametrize("value", ["no_such_module_here:Store", "json:NoSuchStore"])
+def test_a_package_that_cannot_be_loaded_is_named(monkeypatch, value):
+    entry = EntryPoint("mystore", value, "duress.systems")
+    monkeypatch.setattr(registry, "_entries", lambda kind: (entry,))
+    with pytest.raises(UserError, match=f"the system 'mystore' is registered as {value} but"):
+        registry.load("systems", "mystore")
+    with pytest.raises(UserError, match="the mutant 'mystore' is registered as"):
+        registry.mutants()

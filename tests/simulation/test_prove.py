@@ -8,7 +8,9 @@ from test_repeat import spec
 
 from duress.harness.attempts import Attempt, AttemptPool
 from duress.harness.cli import cli
-from duress.harness.cli import prove as command
+from duress.harness.cli.kill_matrix import detection_line
+from duress.harness.cli.prove import _planted
+from duress.harness.errors import UserError
 from duress.harness.prove import Case, Detection, Hunted, Innocence, acquit, detect
 
 QUICK = {"options": {}, "time_limit_s": 4.0, "nemeses": ["partition"], "rate": 60.0}
@@ -64,7 +66,7 @@ def test_another_anomaly_than_the_named_one_is_no_proof():
     hunts = [Hunted(1, 0.1, came_out(anomalies=["lost-update"]))]
     assert not Detection(case(), hunts).is_as_expected
     assert Detection(case("lost-update"), hunts).is_as_expected
-    assert "expected nonlinearizable, got lost-update" in command._detection_line(
+    assert "expected nonlinearizable, got lost-update" in detection_line(
         Detection(case(), hunts)
     )
 
@@ -99,9 +101,9 @@ def test_alarms_errors_and_silence_are_not_clean():
     assert Innocence("raft", trials=3, unknown=2).is_clean
 
 
-def test_the_command_prints_the_matrix(monkeypatch):
-    monkeypatch.setattr(command, "_cases", lambda systems, seed: [case(seed=seed)])
-    arguments = ["prove", "raft", "--quick", "--clean-trials", "1", "--jobs", "1", "--json"]
+def test_the_command_prints_the_matrix():
+    arguments = ["prove", "raft", "--mutant", "stale-read", "--quick"]
+    arguments += ["--clean-trials", "1", "--jobs", "1", "--json"]
     result = CliRunner().invoke(cli, arguments)
     matrix = json.loads(result.stdout)
     assert result.exit_code == 0, result.output
@@ -111,8 +113,25 @@ def test_the_command_prints_the_matrix(monkeypatch):
     assert "1/1" in result.stderr
 
 
-def test_a_system_that_needs_real_nodes_cannot_be_proven():
-    from duress.harness.errors import UserError
+def test_a_mutant_that_is_not_there_is_the_users_mistake():
+    with pytest.raises(UserError, match="--mutant nope: there is no such mutant of raft"):
+        CliRunner().invoke(cli, ["prove", "raft", "--mutant", "nope"], catch_exceptions=False)
 
+
+def test_a_sample_is_the_same_for_the_same_seed():
+    some = [_planted(["raft", "paxos"], (), 2, seed) for seed in (1, 1, 2)]
+    assert some[0] == some[1] != some[2]
+    assert [mutant.system for mutant in some[0]] == ["raft", "raft", "paxos", "paxos"]
+
+
+@pytest.mark.local
+def test_a_mutant_is_found_on_real_processes_too():
+    arguments = ["prove", "raft", "--on", "local", "--mutant", "stale-read", "--clean-trials", "0"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    assert "raft:stale-read: found in 1 of 1 hunts" in result.output
+
+
+def test_a_system_that_needs_real_nodes_cannot_be_proven():
     with pytest.raises(UserError, match=r"'etcd' does not run on sim; there are: .*raft"):
         CliRunner().invoke(cli, ["prove", "etcd"], catch_exceptions=False)
