@@ -5,25 +5,41 @@ from __future__ import annotations
 import click
 
 from .. import registry
+from .trial_options import settings_of
 
 
 @click.command(
     epilog="""\b
 Examples:
   duress clean          what belongs to harnesses that are dead
-  duress clean --all    running trials' too"""
+  duress clean --all    running trials' too
+  duress clean --all --set hosts=n1.example,n2.example"""
 )
 @click.option("--all", "all_", is_flag=True, help="Also what belongs to running trials.")
-def command(all_: bool) -> int:
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="With --all: hosts=… and the other options of the cluster ssh; repeatable.",
+)
+def command(all_: bool, settings: tuple[str, ...]) -> int:
     """Remove containers, networks and rules of trials whose harness is dead.
 
-    Local clusters need no cleaning: their namespaces die with the harness.
+    Local clusters need no cleaning: their namespaces die with the harness. Hosts reached by ssh
+    clean themselves when a harness is gone for half a minute; --all --set hosts=… ends every
+    trial there now.
     """
+    options = settings_of(settings)
     removed: list[str] = []
     for name in registry.names("clusters"):
-        clean = getattr(registry.load("clusters", name), "clean", None)
+        kind = registry.load("clusters", name)
+        clean = getattr(kind, "clean", None)
         if clean is not None:
             removed += clean(all_)
+        sweep = getattr(kind, "sweep", None)
+        if sweep is not None and all_:
+            removed += sweep(options)
     for line in removed:
         click.echo(f"removed {line}")
     if not removed:

@@ -96,7 +96,7 @@ class _Init:
             self._stop(request["stop"])
         else:
             try:
-                pid = self._start(request, descriptors)
+                pid = execute(request, descriptors)
                 self._programs[pid] = request["start"]
                 self._tell({"started": request["start"], "pid": pid})
             except OSError as error:
@@ -104,29 +104,6 @@ class _Init:
         for descriptor in descriptors:
             os.close(descriptor)
         return True
-
-    def _start(self, request: dict, descriptors: list[int]) -> int:
-        """Fork and execute; returns once the program is executed, or raises why it is not."""
-        failed, fail = os.pipe2(os.O_CLOEXEC)
-        pid = os.fork()
-        if pid == 0:
-            try:
-                _become(request, descriptors)
-            except OSError as error:
-                where = error.filename if error.filename != request["argv"][0] else None
-                suffix = f": {where}" if isinstance(where, str) else ""  # bytes: tried on the PATH
-                os.write(fail, f"{error.strerror}{suffix}".encode())
-            except BaseException as error:
-                os.write(fail, repr(error).encode())
-            finally:
-                os._exit(127)
-        os.close(fail)
-        with os.fdopen(failed, "rb") as answer:
-            reason = answer.read().decode()
-        if reason:
-            os.waitpid(pid, 0)
-            raise OSError(reason)
-        return pid
 
     def _stop(self, identity: int) -> None:
         for pid, program in self._programs.items():
@@ -148,6 +125,33 @@ class _Init:
 
     def _tell(self, message: dict) -> None:
         self._control.send(json.dumps(message).encode())
+
+
+def execute(request: dict, descriptors: list[int]) -> int:
+    """Fork and execute in a new session; its pid once it is executed, or ``OSError`` with why not.
+
+    ``request``: ``argv``, ``env`` (added), ``cwd`` and ``log``, as in ``start``.
+    """
+    failed, fail = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _become(request, descriptors)
+        except OSError as error:
+            where = error.filename if error.filename != request["argv"][0] else None
+            suffix = f": {where}" if isinstance(where, str) else ""  # bytes: tried on the PATH
+            os.write(fail, f"{error.strerror}{suffix}".encode())
+        except BaseException as error:
+            os.write(fail, repr(error).encode())
+        finally:
+            os._exit(127)
+    os.close(fail)
+    with os.fdopen(failed, "rb") as answer:
+        reason = answer.read().decode()
+    if reason:
+        os.waitpid(pid, 0)
+        raise OSError(reason)
+    return pid
 
 
 def _become(request: dict, descriptors: list[int]) -> None:

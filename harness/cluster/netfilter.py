@@ -67,7 +67,7 @@ class LinkFilter:
             raise InfrastructureError(f"nftables: {bridge!r} is not the name of a bridge")
         self.bridge = bridge
         self.bridge_only = False
-        self._backend = _open_backend()
+        self._backend = open_backend()
 
     @property
     def backend(self) -> str:
@@ -129,7 +129,7 @@ def replace_pairs(table: str, pairs: frozenset[AddressPair]) -> str:
 
 def list_tables(prefix: str = TABLE_PREFIX) -> list[str]:
     """Names of the bridge tables of this network namespace that begin with ``prefix``."""
-    printed = _open_backend().run("list tables bridge\n")
+    printed = open_backend().run("list tables bridge\n")
     return sorted(re.findall(rf"^table bridge ({re.escape(prefix)}\S*)$", printed, re.MULTILINE))
 
 
@@ -137,13 +137,13 @@ def remove_table(name: str) -> None:
     """Delete a table that :func:`list_tables` told of. No effect if it is gone already."""
     if not re.fullmatch(rf"{TABLE_PREFIX}[A-Za-z0-9_.-]+", name):
         raise InfrastructureError(f"nftables: {name!r} is not a table of duress, left alone")
-    _open_backend().run(_deletion(name))
+    open_backend().run(_deletion(name))
 
 
 def reason_unavailable() -> str | None:
     """Why links cannot be cut on this machine, or ``None``. Asks for no privilege."""
     try:
-        _open_backend()
+        open_backend()
     except InfrastructureError as error:
         return str(error)
     return None
@@ -153,7 +153,9 @@ def _deletion(table: str) -> str:
     return f"table bridge {table} {{\n}}\ndelete table bridge {table}\n"  # added first: idempotent
 
 
-class _Backend(Protocol):
+class Backend(Protocol):
+    """What applies transactions of nftables in the network namespace it was opened in."""
+
     name: str
 
     def run(self, commands: str) -> str:
@@ -161,7 +163,8 @@ class _Backend(Protocol):
         ...
 
 
-def _open_backend() -> _Backend:
+def open_backend() -> Backend:
+    """libnftables, or the program ``nft`` without it; ``InfrastructureError`` without both."""
     try:
         return _Library()
     except OSError:

@@ -71,7 +71,7 @@ def _shell(command: str) -> str:
 async def _life_of_a_table(backend: str) -> dict[str, Any]:
     if backend == "nft":
         path = shutil.which("nft", path="/usr/sbin:/usr/bin:/sbin") or "nft"
-        netfilter._open_backend = lambda: netfilter._Program(path)
+        netfilter.open_backend = lambda: netfilter._Program(path)
     _shell("ip link add br9 type bridge; nft add table bridge others")
     table = LinkFilter("t-1.a", "br9")
     table.install()

@@ -1,0 +1,40 @@
+"""The agent of a host as one file that needs nothing but Python 3.9 or later."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from functools import cache
+from pathlib import Path
+
+ROOM = Path(__file__).resolve().parents[1]
+MODULES = (
+    "errors",
+    "cluster/host",
+    "cluster/host_agent",
+    "cluster/host_filter",
+    "cluster/host_probe",
+    "cluster/local_init",
+    "cluster/netfilter",
+    "cluster/pids",
+    "cluster/programs",
+)
+MAIN = "from duress.harness.cluster.host_agent import main\n\nmain()\n"
+
+
+@cache
+def agent_bundle() -> bytes:
+    """The zip application; the same bytes whenever the sources are the same."""
+    packages = ("duress", "duress/harness", "duress/harness/cluster")
+    sources = {"__main__.py": MAIN, **{f"{package}/__init__.py": "" for package in packages}}
+    for module in MODULES:
+        text = (ROOM / f"{module}.py").read_text("utf-8")
+        sources[f"duress/harness/{module}.py"] = text
+    archive = io.BytesIO(b"#!/usr/bin/env python3\n")
+    archive.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as bundle:
+        for name, source in sources.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            bundle.writestr(entry, source.encode())
+    return archive.getvalue()
