@@ -49,7 +49,9 @@ class Nemesis(Protocol):
     """The options it takes, with one line of documentation each."""
 
     # Optional: ``check_aim(aim)`` (static) raises ``UserError`` for an aim of a schedule that
-    # ``plan`` would not understand; ``role_aims`` are the aims that follow roles.
+    # ``plan`` would not understand; ``role_aims`` are the aims that follow roles;
+    # ``reason_unfit(system_kind, options)`` (static) says why it means nothing to a system;
+    # ``gentler(planned_fault)`` (static) yields faults that do less of the same, for shrinking.
 
     def generator(self) -> Generator:
         """Operations ``inject`` and ``heal`` for the nemesis process, without end.

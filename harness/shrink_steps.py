@@ -115,6 +115,14 @@ def shorter_faults(at: Attempt) -> Iterator[TrialSpec]:
                 yield _with_fault(at, index, _replace(fault, until_s=shorter))
 
 
+def gentler_faults(at: Attempt) -> Iterator[TrialSpec]:
+    """Each doing less of the same, where its nemesis knows how."""
+    for index, fault in enumerate(_faults(at)):
+        lessen = getattr(registry.load("nemeses", fault.kind), "gentler", None)
+        for less in lessen(fault) if lessen is not None else ():
+            yield _with_fault(at, index, less)
+
+
 def earlier_faults(at: Attempt) -> Iterator[TrialSpec]:
     """Less waiting before a fault: it and all after it, and the end, come sooner."""
     faults = _faults(at)
@@ -189,6 +197,7 @@ PASSES: Sequence[tuple[str, Change, int]] = (
     ("earlier faults", earlier_faults, SOME_SEEDS),
     ("fewer targets", fewer_targets, 1),
     ("shorter faults", shorter_faults, 1),
+    ("gentler faults", gentler_faults, 1),
     ("fewer operations", fewer_operations, 1),
 )
 """Name, change, and at least how many seeds (some only for quick trials). In this order, for

@@ -107,7 +107,7 @@ class PartitionNemesis:
     """Cuts links between nodes, atomically, and probes that exactly those are cut."""
 
     name: ClassVar[str] = "partition"
-    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "sim")
+    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
     options: ClassVar[Mapping[str, str]] = {
         "partition-shapes": "comma-separated shapes (default: all that the system allows); "
         + ", ".join(SHAPES),

@@ -17,7 +17,7 @@ class ProcessFault:
     """Chooses nodes by ``--set <name>-targets`` and heals after ``--set <name>-lasts`` seconds."""
 
     name: ClassVar[str]
-    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "sim")
+    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
     role_aims: ClassVar[frozenset[str]] = frozenset({"primaries", "followers"})
     default_choices: ClassVar[list[str]]
     lasts_share: ClassVar[float]

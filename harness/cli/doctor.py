@@ -8,6 +8,8 @@ import click
 
 from .. import registry
 
+CLOCKS = "clocks of other programs than duress's own nodes, for the nemesis clock"
+
 
 @click.command(
     epilog="""\b
@@ -17,11 +19,15 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects.")
 def command(as_json: bool) -> int:
-    """Say which kinds of cluster work here, and why the others do not."""
+    """Say which kinds of cluster and which faults work here, and why the others do not."""
+    from ..cluster import vdso
+
     rows = []
     for name in registry.names("clusters"):
         reason = registry.load("clusters", name).reason_unavailable()
         rows.append({"name": name, "usable": reason is None, "reason": reason})
+    reason = vdso.reason_unavailable()
+    rows.append({"name": CLOCKS, "usable": reason is None, "reason": reason})
     if as_json:
         click.echo(json.dumps(rows))
     else:

@@ -27,7 +27,7 @@ def command(kind: str, as_json: bool) -> int:
     for row in rows:
         click.secho(row["name"], bold=True, nl=False)
         click.echo(f"  {row['doc']}")
-        for label in ("system", "anomaly", "workloads", "nemeses", "clusters"):
+        for label in ("system", "anomaly", "workloads", "nemeses", "clusters", "clocks"):
             if row.get(label):
                 value = row[label]
                 click.echo(f"    {label}: {', '.join(value) if isinstance(value, list) else value}")
@@ -42,6 +42,8 @@ def _row(kind: str, name: str) -> dict[str, Any]:
     for attribute in ("workloads", "nemeses", "clusters"):
         if kind == "systems" or (kind == "nemeses" and attribute == "clusters"):
             row[attribute] = list(getattr(thing, attribute, ()))
+    if kind == "systems":
+        row["clocks"] = list(getattr(thing, "clocks", ()))
     options = getattr(thing, "options", None)
     if isinstance(options, dict):
         row["options"] = dict(options)

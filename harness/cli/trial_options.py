@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +144,9 @@ def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> 
             raise UserError("--by-role: re-aims the faults of a --schedule; give one")
         faults = schedule.by_role(faults)
     nemeses = _nemeses(flags["nemesis"], system) if faults is None else kinds_of(faults)
-    _check_nemeses(nemeses, cluster)
+    _check_nemeses(nemeses, cluster, system, options)
     takers = [system, registry.load("workloads", workload), registry.load("clusters", cluster)]
+    takers.append(registry.load("checkers", "availability"))
     known = _known_options(takers, nemeses)
     for name in options:
         if name not in known:
@@ -208,13 +209,18 @@ def _mutant(system: str, name: str) -> Any:
     raise UserError(f"{system} has no mutant named {name!r}; there are: {known}")
 
 
-def _check_nemeses(nemeses: Sequence[str], cluster: str) -> None:
+def _check_nemeses(
+    nemeses: Sequence[str], cluster: str, system: Any, options: Mapping[str, Any]
+) -> None:
     for name in nemeses:
-        clusters = registry.load("nemeses", name).clusters
-        if cluster not in clusters:
+        nemesis = registry.load("nemeses", name)
+        if cluster not in nemesis.clusters:
             raise UserError(
-                f"the nemesis {name!r} works on {', '.join(clusters)}, not on {cluster}"
+                f"the nemesis {name!r} works on {', '.join(nemesis.clusters)}, not on {cluster}"
             )
+        reason_unfit = getattr(nemesis, "reason_unfit", None)
+        if reason_unfit is not None and (why := reason_unfit(system, options)):
+            raise UserError(why)
 
 
 def _known_options(takers: Sequence[Any], nemeses: Sequence[str]) -> list[str]:

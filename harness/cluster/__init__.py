@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from .clocks import Clocks
+
 Link = tuple[str, str]
 """A directed link: packets from the first node to the second. ``"clients"`` is the harness."""
 
@@ -35,6 +37,8 @@ class Process:
     ``argv``      the program and its arguments, as found on the node.
     ``env``       added to the node's environment.
     ``log``       path on the node to which standard output and error are appended.
+    ``clock``     path of the file by which it sets its clocks (see :mod:`.followed_clocks`), if it
+                  has such clocks; other programs ask the kernel.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Process:
     log: str
     env: Mapping[str, str] | None = None
     cwd: str | None = None
+    clock: str | None = None
 
 
 class Node(Protocol):
@@ -71,6 +76,11 @@ class Node(Protocol):
     @property
     def processes(self) -> Processes:
         """The node's long-running programs."""
+        ...
+
+    @property
+    def clocks(self) -> Clocks:
+        """The clocks that its programs see."""
         ...
 
 

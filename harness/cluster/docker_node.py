@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from ..errors import InfrastructureError
 from . import Completed, Process, pids
 from .docker_engine import Engine, EngineThreads, Started, one_line
+from .program_clocks import ProgramClocks
 
 DIRECTORY = "/var/lib/duress"
 """Where a system may put its files in a container."""
@@ -64,11 +65,17 @@ class DockerNode:
         self._environment: dict[str, str] = {}
         self._commands: set[int] = set()
         self._processes = DockerProcesses(self, engine, threads)
+        self._clocks = ProgramClocks(self, self._processes.living)
 
     @property
     def processes(self) -> DockerProcesses:
         """The node's long-running programs."""
         return self._processes
+
+    @property
+    def clocks(self) -> ProgramClocks:
+        """The clocks that these see."""
+        return self._clocks
 
     async def attach(self, started: Started) -> None:
         """Take over a container that was just started."""
@@ -214,6 +221,7 @@ class DockerProcesses:
             if process.name not in self._running():
                 self._leaders[process.name] = None
                 await self._start(process)
+                await self._node.clocks.started(process)
 
     async def _start(self, process: Process) -> None:
         node = self._node
@@ -252,27 +260,27 @@ class DockerProcesses:
         if names:
 
             def find() -> list[pids.Seen]:
-                living = self._living()
+                living = self.living()
                 found = {seen for name in names for seen in self._family(name, living)}
                 return sorted(found)
         else:
-            find = self._living
+            find = self.living
         await pids.kill(self._node.name, find, graceful_s)
 
     async def pause(self) -> None:
         """SIGSTOP every program on the node; checked for effect."""
-        await pids.pause(self._node.name, self._living)
+        await pids.pause(self._node.name, self.living)
 
     async def resume(self) -> None:
         """SIGCONT every program on the node; checked for effect."""
-        await pids.resume(self._node.name, self._living)
+        await pids.resume(self._node.name, self.living)
 
     async def running(self) -> dict[str, str]:
         """Programs that were started and still live: ``running`` or ``paused``."""
         return self._running()
 
     def _running(self) -> dict[str, str]:
-        living = self._living()
+        living = self.living()
         states = {}
         for name in self._leaders:
             family = self._family(name, living)
@@ -280,7 +288,7 @@ class DockerProcesses:
                 states[name] = "paused" if all(s.stopped for s in family) else "running"
         return states
 
-    def _living(self) -> list[pids.Seen]:
+    def living(self) -> list[pids.Seen]:
         """Everything in the container but what keeps it alive and our own commands."""
         found = pids.members(self._namespace, self._keepers)
         if commands := self._node.commands():

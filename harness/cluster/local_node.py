@@ -12,6 +12,7 @@ from ..errors import InfrastructureError
 from . import Completed
 from .local_control import NodeControl
 from .local_processes import LocalProcesses
+from .program_clocks import ProgramClocks
 
 _READY_TIMEOUT_S = 20
 
@@ -27,11 +28,17 @@ class LocalNode:
         self._control: NodeControl | None = None
         self._commands: set[int] = set()
         self._processes = LocalProcesses(self)
+        self._clocks = ProgramClocks(self, self._processes.living)
 
     @property
     def processes(self) -> LocalProcesses:
         """The node's long-running programs."""
         return self._processes
+
+    @property
+    def clocks(self) -> ProgramClocks:
+        """The clocks that these see."""
+        return self._clocks
 
     @property
     def control(self) -> NodeControl:

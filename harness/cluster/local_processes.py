@@ -49,34 +49,35 @@ class LocalProcesses:
                 f"node {node.name}: cannot start {process.name} "
                 f"({shlex.join(process.argv)[:200]}) in {cwd}, log {log}: {error}"
             ) from None
-        for seen in self._living():
+        for seen in self.living():
             if _pid_on_node(seen.pid) == started.pid:
                 self._leaders[process.name] = seen
+        await node.clocks.started(process)
 
     async def kill(self, *names: str, graceful_s: float = 0) -> None:
         """SIGKILL programs with all their children, or all that is on the node; wait for it."""
         if names:
 
             def find() -> list[pids.Seen]:
-                living = self._living()
+                living = self.living()
                 return sorted({seen for name in names for seen in self._family(name, living)})
         else:
-            find = self._living
+            find = self.living
         await pids.kill(self._node.name, find, graceful_s)
         for name in names or tuple(self._leaders):
             self._leaders.pop(name, None)
 
     async def pause(self) -> None:
         """SIGSTOP every program on the node; checked for effect."""
-        await pids.pause(self._node.name, self._living)
+        await pids.pause(self._node.name, self.living)
 
     async def resume(self) -> None:
         """SIGCONT every program on the node; checked for effect."""
-        await pids.resume(self._node.name, self._living)
+        await pids.resume(self._node.name, self.living)
 
     async def running(self) -> dict[str, str]:
         """Programs that were started and still live: ``running`` or ``paused``."""
-        living = self._living()
+        living = self.living()
         states: dict[str, str] = {}
         for name in self._leaders:
             if family := self._family(name, living):
@@ -84,7 +85,7 @@ class LocalProcesses:
                 states[name] = "paused" if paused else "running"
         return states
 
-    def _living(self) -> list[pids.Seen]:
+    def living(self) -> list[pids.Seen]:
         """Everything on the node but its first process and the harness's own commands."""
         _ = self._node.control  # a node that is down has none
         found = pids.members(self._namespace, [self._init_pid])

@@ -1,7 +1,8 @@
 """A node's durable memory: what was synced survives a crash, the rest by luck.
 
 Writes change the state at once and are remembered with what undoes them until they are
-synced. A crash undoes a part of those, newest first; a sync only forgets them.
+synced. A crash undoes a part of those, newest first; a sync only forgets them. Raw files, which a
+crash may tear anywhere, are in :mod:`.files`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 from typing import Any
+
+from .files import SimFiles
 
 CRASHES = ("prefix", "lost", "torn")
 """What a crash does to unsynced writes: see :meth:`Disk.crash`."""
@@ -20,6 +23,7 @@ class Disk:
     """Logs of records and named values (the ``Storage`` of a protocol's context).
 
     ``syncs``  how many syncs had something to make durable.
+    ``files``  the raw files, which have syncs of their own.
     """
 
     def __init__(self) -> None:
@@ -28,6 +32,7 @@ class Disk:
         self._unsynced: list[tuple[str, str, Any]] = []
         self.is_empty = True
         self.syncs = 0
+        self.files = SimFiles()
 
     def append(self, log: str, record: Any) -> None:
         """Add a record at the end of a log."""
@@ -70,15 +75,18 @@ class Disk:
         ``prefix``  all from some write on; which one is drawn.
         ``torn``    as ``prefix``, but the first lost one had partly reached the disk. Recovery
                     finds that by its checksum and drops it, so that the state is the same.
+
+        In raw files, ``prefix`` ends at any byte, and ``torn`` leaves holes before that.
         """
         written = len(self._unsynced)
         kept = 0 if kind == "lost" else int(random.random() * (written + 1))
         for _ in range(written - kept):
             self._undo(*self._unsynced.pop())
-        if kept:
-            self.is_empty = False
         self._unsynced.clear()
-        return kept, written - kept
+        files_kept, files_lost = self.files.crash(kind, random)
+        if kept or self.files.names():
+            self.is_empty = False
+        return kept + files_kept, written - kept + files_lost
 
     def _undo(self, kind: str, name: str, before: Any) -> None:
         if kind == "append":

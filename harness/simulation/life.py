@@ -114,6 +114,10 @@ class Life:
         """Seconds on the node's clock."""
         return self._clock.read(self._loop.now)
 
+    def wall_time(self) -> float:
+        """Seconds since 1970 on the node's wall clock."""
+        return self._clock.wall(self._loop.now)
+
     def log(self, text: str) -> None:
         """Write a line to the node's log."""
         self._write_log(f"{self._loop.now:.4f} {self.node_id} {text}")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import posixpath
 from random import Random
 
+import msgspec
+
 from ..cluster import Completed, Process
+from ..cluster.clocks import ClockReading, Disturbance
 from ..errors import InfrastructureError, UserError
 from . import guard, program
 from .clock import NodeClock
@@ -42,11 +45,17 @@ class SimNode:
         self._logs: dict[str, list[str]] = {}
         self._disks: dict[str, Disk] = {}
         self._processes = SimProcesses(self, loop, network, settings, trace)
+        self._clocks = SimClocks(self, loop, trace)
 
     @property
     def processes(self) -> SimProcesses:
         """The node's long-running programs."""
         return self._processes
+
+    @property
+    def clocks(self) -> SimClocks:
+        """The clocks that these see."""
+        return self._clocks
 
     async def run(
         self, *argv: str, check: bool = True, input: bytes | None = None, timeout_s: float = 30
@@ -187,3 +196,29 @@ class SimProcesses:
     def _say(self, event: str, **fields: object) -> None:
         if self._trace is not None:
             self._trace.happened(event, at=self._node.name, **fields)
+
+
+class SimClocks:
+    """The clocks of one node (``Clocks`` of :mod:`duress.harness.cluster.clocks`)."""
+
+    def __init__(self, node: SimNode, loop: VirtualLoop, trace: Trace | None) -> None:
+        self._node = node
+        self._loop = loop
+        self._trace = trace
+
+    def reason_unavailable(self) -> str | None:
+        """``None``: simulated clocks do as they are told."""
+        return None
+
+    async def disturb(self, disturbance: Disturbance) -> None:
+        """Let them be wrong from now on."""
+        if self._trace is not None:
+            said = msgspec.to_builtins(disturbance)
+            self._trace.happened("disturb", at=self._node.name, **said)
+        self._node.clock.disturb(self._loop.now, disturbance)
+
+    async def read(self) -> dict[str, ClockReading]:
+        """What each running program sees."""
+        reading = self._node.clock.against_truth(self._loop.now)
+        states = await self._node.processes.running()
+        return {name: reading for name, state in states.items() if state == "running"}

@@ -2,7 +2,7 @@
 /* Three charts over one time axis, drawn on canvas from the packed history. Times in µs. */
 
 /* exported Charts */
-/* global MARGIN, OUTCOMES, colour, formatDuration, formatMoment, ticks, lowerBound, listenToCharts */
+/* global MARGIN, OUTCOMES, colour, formatDuration, formatMoment, ticks, lowerBound, listenToCharts, drawClocks */
 /* Counts by outcome as a picture, the lowest row at the bottom: more calls, more opaque. */
 function densityImage(grids, columns, height) {
   const canvas = new OffscreenCanvas(columns, height);
@@ -30,6 +30,7 @@ class Charts {
     this.faults = data.faults.map((f) => ({ ...f, start: f.start / 1e3, end: f.end / 1e3 }));
     this.phases = data.phases.map((p) => ({ ...p, time: p.time / 1e3 }));
     this.nodes = data.nodes;
+    this.clocks = data.clocks;
     this.kinds = [...new Set(data.faults.map((f) => f.kind))];
     this.end = Math.max(data.duration / 1e3, 1);
     this.view = { from: 0, to: this.end };
@@ -92,6 +93,7 @@ class Charts {
 
   draw() {
     this.drawLanes();
+    if (this.clocks.length) drawClocks(this);
     this.drawRates();
     this.drawLatency();
     const { from, to } = this.view;

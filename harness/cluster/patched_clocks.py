@@ -1,0 +1,103 @@
+"""Clocks of programs that ask the machine for the time, changed inside of their processes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+
+from ..errors import InfrastructureError
+from . import pids, vdso
+from .clocks import Account, Disturbance
+
+LEAD_S = 0.1
+"""All processes go by what they are told from the same moment on, which lies so far ahead."""
+
+COARSE_S = 0.02
+"""By so much the coarse clocks of the kernel may lag behind, and so begin to be wrong later."""
+
+STOP_TIMEOUT_S = 5.0
+
+
+class PatchedClocks:
+    """The clocks of one node's processes, which ``find`` finds."""
+
+    def __init__(self, node: str, find: Callable[[], list[pids.Seen]]) -> None:
+        self._node = node
+        self._find = find
+        self._account = Account()
+        self._wall, self._monotonic = vdso.Wrong(), vdso.Wrong()
+
+    async def disturb(self, disturbance: Disturbance) -> None:
+        """Let them be wrong, and return once they are."""
+        began_s = asyncio.get_running_loop().time() + LEAD_S
+        true_wall_s = time.time() + LEAD_S
+        self._account.begin(disturbance, began_s)
+        rate_off = round((disturbance.rate - 1) * 2**32)
+        self._wall = vdso.Wrong(
+            _ns(true_wall_s),
+            _ns(disturbance.step_s + disturbance.skip_s),
+            rate_off,
+            _ns(disturbance.strobe_s),
+            _ns(disturbance.period_s / 2),
+        )
+        self._monotonic = vdso.Wrong(_ns(began_s), _ns(self._account.ahead_s), rate_off)
+        await self.tell()
+        left_s = began_s + COARSE_S - asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, left_s))
+
+    async def tell(self) -> None:
+        """Let processes that are new have the same clocks as the others."""
+        if self._wall == vdso.Wrong():
+            return
+        told: set[tuple[int, int]] = set()
+        while fresh := [s for s in self._find() if (s.pid, s.started) not in told]:
+            for seen in fresh:
+                told.add((seen.pid, seen.started))
+                try:
+                    await self._change(seen)
+                except ProcessLookupError:
+                    continue
+
+    async def _change(self, seen: pids.Seen) -> None:
+        with vdso.Process(seen.pid) as process:
+            if not process.is_prepared:
+                await self._prepare(seen, process)
+            process.set(self._wall, self._monotonic)
+
+    async def _prepare(self, seen: pids.Seen, process: vdso.Process) -> None:
+        """Stop it, unless it is, for as long as its code changes: some milliseconds."""
+        deadline_s = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
+        while True:
+            now = pids.look(seen.pid)
+            if now is None or now.dead or now.started != seen.started:
+                raise ProcessLookupError(f"process {seen.pid} is gone")
+            if not now.stopped:
+                pids.send(seen, signal.SIGSTOP)
+            try:
+                await self._until_stopped(seen, deadline_s)
+                if not process.is_inside():
+                    process.prepare()
+                    return
+            finally:
+                if not now.stopped:
+                    pids.send(seen, signal.SIGCONT)
+            await asyncio.sleep(pids.POLL_S)  # let it go on to somewhere else
+            if asyncio.get_running_loop().time() > deadline_s:
+                raise InfrastructureError(
+                    f"{self._node}: {seen.command} (process {seen.pid}) is in the vDSO all the time"
+                )
+
+    async def _until_stopped(self, seen: pids.Seen, deadline_s: float) -> None:
+        while (now := pids.look(seen.pid)) is not None and not now.stopped:
+            if asyncio.get_running_loop().time() > deadline_s:
+                raise InfrastructureError(
+                    f"{self._node}: {seen.command} (process {seen.pid}) did not stop for its "
+                    f"clocks to be changed; it is in state {now.state}"
+                )
+            await asyncio.sleep(pids.POLL_S / 4)
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)

@@ -1,0 +1,191 @@
+"""Clocks of processes that know nothing of it, changed by way of their vDSO."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from duress.harness.cluster import pids, vdso
+from duress.harness.cluster.clocks import Disturbance
+from duress.harness.cluster.patched_clocks import PatchedClocks
+from duress.harness.errors import InfrastructureError
+
+needs_vdso = pytest.mark.skipif(
+    vdso.reason_unavailable() is not None, reason=str(vdso.reason_unavailable())
+)
+
+# Answers with its wall clock (two ways of asking), its monotonic one and its CPU time, over and
+# over; "fork" does so in a child from then on, "exec" in the same program executed anew.
+WATCH = """
+import os, sys, time
+def tell():
+    t = [time.time(), time.clock_gettime(5), time.monotonic(), time.process_time()]
+    print(*t, flush=True)
+if sys.argv[2:]:
+    tell()
+for line in sys.stdin:
+    word = line.strip()
+    if word == "fork" and os.fork():
+        os.wait()
+        break
+    if word == "exec":
+        python = [sys.executable, "-S", "-E", "-c"]
+        os.execv(sys.executable, [*python, sys.argv[1], sys.argv[1], "anew"])
+    tell()
+"""
+
+
+class Watched:
+    def __init__(self, process):
+        self.process = process
+
+    def find(self):
+        everyone = [pids.look(int(at.name)) for at in Path("/proc").iterdir() if at.name.isdigit()]
+        living = [seen for seen in everyone if seen is not None and not seen.dead]
+        return pids.family([self.process.pid], living)
+
+    def ask(self, word="now"):
+        """By how much its wall clocks and its monotonic one are off, and its CPU time."""
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        before = time.time(), time.monotonic()
+        wall_s, coarse_s, monotonic_s, cpu_s = map(float, self.process.stdout.readline().split())
+        return wall_s - before[0], coarse_s - before[0], monotonic_s - before[1], cpu_s
+
+
+@contextmanager
+def watched():
+    argv = [sys.executable, "-S", "-E", "-c", WATCH, WATCH]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with process:
+        watch = Watched(process)
+        watch.ask()
+        try:
+            yield watch
+        finally:
+            for seen in watch.find():
+                pids.send(seen, signal.SIGKILL)
+
+
+def near(off_s):
+    # The machine may be busy between its look at the clock and ours.
+    return pytest.approx(off_s, abs=0.4)
+
+
+@needs_vdso
+@pytest.mark.parametrize(
+    ("what", "wall_s", "monotonic_s"),
+    [
+        (Disturbance(step_s=50), 50, 0),
+        (Disturbance(step_s=-5000.5), -5000.5, 0),
+        (Disturbance(skip_s=30), 30, 30),
+        (Disturbance(rate=41.0), 20, 20),
+        (Disturbance(strobe_s=60, period_s=200), 60, 0),
+    ],
+)
+def test_a_process_sees_what_is_wrong_and_is_healed(what, wall_s, monotonic_s):
+    async def story(watch):
+        clocks = PatchedClocks("n1", watch.find)
+        await clocks.disturb(what)
+        began_s = time.monotonic()
+        if what.rate != 1:
+            await asyncio.sleep(0.5)
+            wall_s_now = monotonic_s_now = (what.rate - 1) * (time.monotonic() - began_s)
+            seen = watch.ask()
+            assert seen[0] == pytest.approx(wall_s_now, rel=0.5)
+            assert seen[2] == pytest.approx(monotonic_s_now, rel=0.5)
+        else:
+            seen = watch.ask()
+            assert seen[:3] == (near(wall_s), near(wall_s), near(monotonic_s))
+        assert 0 <= seen[3] < 5
+        await clocks.disturb(Disturbance())
+        healed = watch.ask()
+        assert healed[:2] == (near(0), near(0))
+        assert healed[2] >= seen[2] - 0.4
+        assert pids.look(watch.process.pid).state != "T"
+
+    with watched() as watch:
+        asyncio.run(story(watch))
+
+
+@needs_vdso
+def test_a_strobe_flips():
+    async def story(watch):
+        clocks = PatchedClocks("n1", watch.find)
+        await clocks.disturb(Disturbance(strobe_s=1000, period_s=0.02))
+        seen = set()
+        for _ in range(200):
+            seen.add(round(watch.ask()[0] / 1000))
+            await asyncio.sleep(0.003)
+        assert seen == {0, 1}
+
+    with watched() as watch:
+        asyncio.run(story(watch))
+
+
+@needs_vdso
+def test_children_inherit_and_what_is_executed_is_told_again():
+    async def story(watch):
+        clocks = PatchedClocks("n1", watch.find)
+        await clocks.tell()
+        assert watch.ask()[0] == near(0)
+        await clocks.disturb(Disturbance(step_s=77))
+        assert watch.ask("fork")[0] == near(77)
+        await clocks.disturb(Disturbance(step_s=-77))
+        assert watch.ask()[0] == near(-77)
+        assert watch.ask("exec")[0] == near(0)
+        await clocks.tell()
+        assert watch.ask()[0] == near(-77)
+
+    with watched() as watch:
+        asyncio.run(story(watch))
+
+
+@needs_vdso
+def test_who_is_stopped_stays_so_and_who_is_gone_does_not_matter():
+    async def story(watch):
+        clocks = PatchedClocks("n1", watch.find)
+        process = watch.process
+        await pids.pause("n1", watch.find)
+        await clocks.disturb(Disturbance(step_s=9))
+        assert pids.look(process.pid).state == "T"
+        os.kill(process.pid, signal.SIGCONT)
+        assert watch.ask()[0] == near(9)
+        found = watch.find()
+        process.kill()
+        process.wait()
+        await PatchedClocks("n1", lambda: found).disturb(Disturbance(step_s=1))
+
+    with watched() as watch:
+        asyncio.run(story(watch))
+
+
+@needs_vdso
+def test_the_code_is_the_assembled_source(tmp_path):
+    source = Path(vdso.__file__).with_name("vdso_clock.s")
+    assembled = tmp_path / "clock.o"
+    try:
+        subprocess.run(["as", "--64", "-o", assembled, source], check=True)
+        subprocess.run(
+            ["objcopy", "-O", "binary", "-j", ".text", assembled, tmp_path / "clock"], check=True
+        )
+    except FileNotFoundError:
+        pytest.skip("no assembler here")
+    assert (tmp_path / "clock").read_bytes()[vdso.DATA_BYTES :] == vdso.CODE
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF\x01" + bytes(4096), b"MZ" * 4096])
+def test_what_is_no_image_is_refused(content):
+    with pytest.raises(InfrastructureError, match="expected an ELF image of 64 bits"):
+        vdso.image(content)
+
+
+def test_other_machines_are_told_why(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert "needs Linux on x86-64; this is" in (vdso.reason_unavailable() or "")
