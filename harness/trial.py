@@ -14,6 +14,7 @@ import msgspec
 
 from .. import __version__
 from . import message_counts, registry, schedule, vacuity
+from .checker import Checker
 from .cluster import Cluster, Node
 from .errors import DuressError, InfrastructureError, UserError
 from .events import (
@@ -27,19 +28,22 @@ from .events import (
     VerdictReached,
 )
 from .fault import Scene
-from .fault_control import FaultControl
+from .fault_control import HEAL, FaultControl
 from .formats.jsonl import HistoryWriter
 from .generator import any_, chosen, clients, nemesis, shortest_any, stagger, time_limit
 from .generator.idle import Idle
 from .generator.steady import steady
 from .history import History
 from .interpreter import Interpreter
-from .operation import Operation
+from .operation import NEMESIS, Operation
 from .spec import TrialSpec
 from .store import LineFile, RunFolder, host
 from .system import Closable, System
 from .verdict import Verdict, compose
 from .workload import Workload
+
+AVAILABILITY = "availability"
+"""The checker that judges every workload's history."""
 
 START_LIMIT_S = 120.0
 LOG_LIMIT_BYTES = 64 << 20
@@ -128,6 +132,7 @@ class Trial:
         self._history_file = HistoryWriter(folder.file("history.jsonl"))
         self._faults_file = LineFile(folder.file("faults.jsonl"))
         self._workload: Workload = workload_of(spec)
+        availability_of(spec)  # thresholds that make no sense are told of before the trial
         self._publish(TrialStarted(self._info, str(folder.path)))
 
     # -- phases ----------------------------------------------------------------
@@ -235,9 +240,7 @@ class Trial:
     async def settle(self, system: System) -> None:
         """Heal everything, see that the system serves again, and give it quiet time."""
         self._phase("settle")
-        assert self._control is not None
-        for failure in await self._control.heal_all():
-            raise InfrastructureError(f"not healed: {failure}")
+        await self._heal_all()
         healed_at = self._loop.time()
         try:
             async with asyncio.timeout(START_LIMIT_S):
@@ -249,6 +252,19 @@ class Trial:
             return
         self._info["recovered_s"] = round(self._loop.time() - healed_at, 3)
         await asyncio.sleep(self.spec.settle_s)
+
+    async def _heal_all(self) -> None:
+        """Heal as the nemesis would, so that the history tells when; no client runs meanwhile."""
+        assert self._control is not None
+        active = [msgspec.to_builtins(fault) for fault in self._control.active.values()]
+        if active:
+            self._record(Operation(-1, self._now(), NEMESIS, "invoke", HEAL, {}))
+        failures = await self._control.heal_all()
+        if active:
+            error = failures or None
+            self._record(Operation(-1, self._now(), NEMESIS, "info", HEAL, active, error=error))
+        for failure in failures:
+            raise InfrastructureError(f"not healed: {failure}")
 
     async def final_reads(self, interpreter: Interpreter) -> None:
         """What the workload wants to see once all is quiet."""
@@ -352,7 +368,7 @@ class Trial:
 def judge_history(spec: TrialSpec, workload: Workload, history: History) -> Mapping[str, Verdict]:
     """Every checker's verdict; one that crashes is unknown, with the reason."""
     parts: dict[str, Verdict] = {}
-    for name, checker in workload.checkers().items():
+    for name, checker in {**workload.checkers(), AVAILABILITY: availability_of(spec)}.items():
         try:
             parts[name] = checker.check(history, {"time_limit_s": spec.check_time_s})
         except Exception as error:
@@ -361,6 +377,12 @@ def judge_history(spec: TrialSpec, workload: Workload, history: History) -> Mapp
             )
     parts["vacuity"] = vacuity.check(history, spec.nemeses)
     return parts
+
+
+def availability_of(spec: TrialSpec) -> Checker:
+    """What measures every trial, whatever its workload; ``UserError`` for its options."""
+    kind = registry.load("checkers", AVAILABILITY)
+    return kind.from_options(those_of(kind, spec.options))
 
 
 def workload_of(spec: TrialSpec) -> Workload:

@@ -11,7 +11,7 @@ import msgspec
 from ..harness.history import HistoryError
 from ..harness.verdict import Anomaly, Verdict
 from . import cycle_graph, evidence, space_time, story, transactions, words
-from .promises import promise_of
+from .promises import part_of, promise_of
 from .run_folder import Run
 from .statistics import Statistics
 
@@ -42,7 +42,7 @@ def groups(run: Run, figures: Statistics) -> list[dict[str, Any]]:
         told.append(
             {
                 "name": words.line(name, 80),
-                "promise": promise_of(name),
+                "promise": promise_of(name, part_of(run.verdict, found[0])),
                 "found": max([len(found), *(_count(a.details) for a in found)]),
                 "anomalies": shown,
             }

@@ -29,7 +29,7 @@ _STATES = {
 def summarise(folder: Path, stream: TextIO) -> None:
     """Print the closing summary of a run folder, whatever state it is in."""
     run = run_folder.load(folder)
-    figures = statistics.collect(run.history.columns(), run.faults)
+    figures = statistics.collect(run.history.columns(), run.faults, run.verdict)
     show(compose(run, figures), stream)
 
 

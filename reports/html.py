@@ -18,7 +18,7 @@ import msgspec
 
 from ..harness.store import write_atomically
 from ..harness.verdict import Verdict
-from . import anomalies, messages, packing, run_folder, statistics, story, words
+from . import anomalies, clock_plot, messages, packing, run_folder, statistics, story, words
 from .run_folder import Run
 from .statistics import Statistics
 
@@ -30,6 +30,7 @@ SCRIPTS = (
     "history.js",
     "scales.js",
     "charts.js",
+    "clock_plot.js",
     "chart_input.js",
     "evidence.js",
     "space_time.js",
@@ -57,9 +58,10 @@ def render(folder: Path) -> Path:
 def page(run: Run) -> str:
     """The report as text."""
     columns = run.history.columns()
-    figures = statistics.collect(columns, run.faults)
+    figures = statistics.collect(columns, run.faults, run.verdict)
     packed = packing.pack(columns)
     groups = anomalies.groups(run, figures)
+    clocks = clock_plot.tracks(figures.faults, figures.duration_ns)
     told = [anomaly for group in groups for anomaly in group["anomalies"]]
     data = {
         "history": packed.layout,
@@ -75,6 +77,7 @@ def page(run: Run) -> str:
             }
             for w in figures.faults
         ],
+        "clocks": clocks,
         "phases": _phases(run.spec),
         "evidence": [anomaly["drawing"] for anomaly in told],
         "diagrams": [anomaly["diagram"] for anomaly in told],
@@ -87,6 +90,7 @@ def page(run: Run) -> str:
         style=style,
         scripts=scripts,
         data=embed(data),
+        has_clocks=bool(clocks),
         packed=packed.base64,
         headline=story.headline_of_run(run.spec, verdict, run.problems),
         title=story.subject(run.spec),

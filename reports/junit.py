@@ -27,7 +27,7 @@ def render(folder: Path) -> Path:
 
 def document(run: Run) -> bytes:
     """The document: a failure for an invalid checker, an error where nobody could decide."""
-    figures = statistics.collect(run.history.columns(), run.faults)
+    figures = statistics.collect(run.history.columns(), run.faults, run.verdict)
     if run.verdict is None:
         parts = {"verdict": Verdict(valid="unknown", reason=_why_none(run))}
     else:

@@ -7,55 +7,20 @@ together with its completion; one that never completed is indeterminate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from ..harness.history import FAIL, INFO, INVOKE, NEMESIS_PROCESS, OK, UNPAIRED, Columns
+import msgspec
+
+from ..harness.calls import Calls, calls
+from ..harness.fault_windows import FaultWindow, fault_entries, fault_windows
+from ..harness.history import FAIL, INFO, OK, Columns
+from ..harness.verdict import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-REFUSALS = frozenset(
-    {
-        "precondition",
-        "precondition-failed",
-        "cas-mismatch",
-        "mismatch",
-        "key-does-not-exist",
-        "key-already-exists",
-        "not-found",
-        "empty",
-    }
-)
-"""Errors by which a system that is serving says no: the call failed, the service did not.
-The names are Maelstrom's (``resources/errors.edn``) and those that our clients use."""
-
-SILENCE_CALLS = 10
-STRETCH_CALLS = 40
-STRETCH_SHARE = 0.5
-
-
-@dataclass(frozen=True)
-class Calls:
-    """Client calls in order of invocation; arrays of equal length.
-
-    ``position`` index of the invocation in the history; ``start`` and ``end`` int64 ns (``end``
-    is the end of the history for a call that never completed); ``outcome`` int8, one of OK,
-    FAIL, INFO; ``f`` int32 code; ``served``: ok, or refused by a system that was serving.
-    """
-
-    position: NDArray[np.int64]
-    start: NDArray[np.int64]
-    end: NDArray[np.int64]
-    outcome: NDArray[np.int8]
-    f: NDArray[np.int32]
-    served: NDArray[np.bool_]
-    fs: list[Any]
-
-    def __len__(self) -> int:
-        return len(self.start)
 
 
 @dataclass(frozen=True)
@@ -73,41 +38,8 @@ class Tally:
         return self.ok + self.fail + self.info
 
 
-@dataclass(frozen=True)
-class FaultWindow:
-    """One fault from the moment its injection began until it was healed.
-
-    ``state`` is the last one known. ``injected``, ``healing`` and ``healed`` are ``None`` when
-    that never happened (or was not written down).
-    """
-
-    id: int
-    kind: str
-    targets: list[str]
-    parameters: dict[str, Any]
-    injecting: int
-    injected: int | None = None
-    healing: int | None = None
-    healed: int | None = None
-    state: str = "injecting"
-    seen: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def start(self) -> int:
-        """When it first had an effect, as far as we know."""
-        return self.injecting if self.injected is None else self.injected
-
-    def end(self, trial_end: int) -> int:
-        """When it last had an effect, or the end of the trial."""
-        for time in (self.healed, self.healing):
-            if time is not None:
-                return time
-        return max(trial_end, self.start)
-
-
-@dataclass(frozen=True)
-class FaultImpact:
-    """What clients noticed of one fault.
+class FaultImpact(msgspec.Struct, frozen=True):
+    """What clients noticed of one fault, as the checker ``availability`` found.
 
     ``first_trouble_ns``  from injection to the end of the first call that was not served, of
                           those that started afterwards.
@@ -118,11 +50,19 @@ class FaultImpact:
     """
 
     id: int
-    first_trouble_ns: int | None
-    longest_gap_ns: int | None
-    recovery_ns: int | None
-    served: float | None
-    calls: int
+    first_trouble_ns: int | None = None
+    detection_ns: int | None = None
+    longest_gap_ns: int | None = None
+    recovery_ns: int | None = None
+    served: float | None = None
+
+
+class Availability(msgspec.Struct, frozen=True):
+    """What is shown of that checker's statistics; nothing is known without its verdict."""
+
+    served: float | None = None
+    quiet_rate: float | None = None
+    faults: list[FaultImpact] = []
 
 
 @dataclass(frozen=True)
@@ -137,35 +77,6 @@ class Statistics:
     impacts: list[FaultImpact]
     quiet_rate: float | None
     latency_ns: dict[str, float]
-
-
-def calls(columns: Columns) -> Calls:
-    """The client calls of a history."""
-    import numpy as np
-
-    position = np.flatnonzero((columns.type == INVOKE) & (columns.process != NEMESIS_PROCESS))
-    pair = columns.pair[position]
-    done = pair != UNPAIRED
-    last = columns.time[-1] if len(columns) else 0
-    end = np.where(done, columns.time[pair], last)
-    outcome = np.where(done, columns.type[pair], INFO).astype(np.int8)
-    refusal = np.array([_is_refusal(error) for error in columns.errors], dtype=bool)
-    refused = (outcome == FAIL) & refusal[np.where(done, columns.error[pair], 0)]
-    return Calls(
-        position=position,
-        start=columns.time[position],
-        end=end,
-        outcome=outcome,
-        f=columns.f[position],
-        served=(outcome == OK) | refused,
-        fs=columns.fs,
-    )
-
-
-def _is_refusal(error: Any) -> bool:
-    if isinstance(error, list | tuple) and error:
-        error = error[0]
-    return isinstance(error, str) and error in REFUSALS
 
 
 def tallies(of: Calls) -> list[Tally]:
@@ -212,159 +123,28 @@ def latency_quantiles(
     return result
 
 
-def served_share(of: Calls, start: int = 0, end: int | None = None) -> float | None:
-    """The share of calls started in ``[start, end)`` that were served; ``None`` without calls."""
-    import numpy as np
-
-    low = int(np.searchsorted(of.start, start))
-    high = len(of) if end is None else int(np.searchsorted(of.start, end))
-    return float(of.served[low:high].mean()) if high > low else None
-
-
-def fault_windows(ledger: Sequence[dict[str, Any]]) -> list[FaultWindow]:
-    """Faults with their times, from the entries of ``faults.jsonl``, in order of injection.
-
-    Entries: ``{"time": ns, "state": …, "fault": {"id", "kind", …}, "seen": {…}}``.
-    """
-    windows: dict[int, dict[str, Any]] = {}
-    for entry in ledger:
-        fault, time, state = entry["fault"], entry["time"], entry["state"]
-        window = windows.setdefault(fault["id"], {"injecting": time, "seen": {}})
-        window["fault"] = fault
-        window["state"] = state
-        if state in ("injected", "healing", "healed"):
-            window.setdefault(state, time)
-        seen = entry.get("seen")
-        if isinstance(seen, dict):
-            window["seen"] |= seen
-    return sorted((_window(w) for w in windows.values()), key=lambda w: (w.injecting, w.id))
+def availability(verdict: Verdict | None) -> Availability:
+    """As the trial was judged; what cannot be read counts as unknown."""
+    part = verdict.parts.get("availability") if verdict else None
+    if part is None:
+        return Availability()
+    try:
+        return msgspec.convert(part.statistics, Availability)
+    except msgspec.ValidationError:
+        return Availability()
 
 
-def _window(window: dict[str, Any]) -> FaultWindow:
-    fault = window["fault"]
-    targets, parameters = fault.get("targets"), fault.get("parameters")
-    return FaultWindow(
-        id=fault["id"],
-        kind=fault["kind"],
-        targets=[str(t) for t in targets] if isinstance(targets, list) else [],
-        parameters=parameters if isinstance(parameters, dict) else {},
-        injecting=window["injecting"],
-        injected=window.get("injected"),
-        healing=window.get("healing"),
-        healed=window.get("healed"),
-        state=window["state"],
-        seen=window["seen"],
-    )
-
-
-def fault_entries(columns: Columns) -> list[dict[str, Any]]:
-    """The ledger as far as the history knows it: for a run folder without ``faults.jsonl``."""
-    import numpy as np
-
-    states = {"inject": ("injecting", "injected"), "heal": ("healing", "healed")}
-    entries: list[dict[str, Any]] = []
-    for at in np.flatnonzero(columns.process == NEMESIS_PROCESS):
-        f, fault = columns.fs[columns.f[at]], columns.values[columns.value[at]]
-        if f not in states or not isinstance(fault, dict):
-            continue
-        if not (isinstance(fault.get("id"), int) and isinstance(fault.get("kind"), str)):
-            continue
-        done = columns.type[at] != INVOKE
-        state = "failed" if columns.error[at] else states[f][int(done)]
-        entries.append({"time": int(columns.time[at]), "state": state, "fault": fault})
-    return entries
-
-
-def quiet_rate(of: Calls, windows: Sequence[FaultWindow], end: int) -> float | None:
-    """Ok calls a second while no fault was active: before the first, or else between them."""
-    import numpy as np
-
-    busy = sorted((w.injecting, w.end(end)) for w in windows)
-    ends = np.sort(of.end[of.outcome == OK])
-    first = int(of.start[0]) if len(of) else 0
-    calm = done = 0
-    at = first
-    for low, high in [*busy, (end, end)]:
-        if low > at:
-            calm += low - at
-            done += int(np.searchsorted(ends, low) - np.searchsorted(ends, at))
-        at = max(at, high)
-    return done / (calm / 1e9) if calm >= 100_000_000 and done else None
-
-
-def impact(
-    of: Calls, window: FaultWindow, windows: Sequence[FaultWindow], end: int, rate: float | None
-) -> FaultImpact:
-    """What clients noticed of one fault; ``rate`` is :func:`quiet_rate`."""
-    import numpy as np
-
-    start, stop = window.start, window.end(end)
-    low, high = (int(i) for i in np.searchsorted(of.start, [start, stop]))
-    bad = ~of.served[low:high]
-    trouble = int(of.end[low:high][bad].min()) - start if bad.any() else None
-    ends = np.sort(of.end[of.outcome == OK])
-    inside = ends[(ends >= start) & (ends <= stop)]
-    gaps = np.diff(np.concatenate(([start], inside, [stop])))
-    quiet = _load_end(of, stop, 2 * STRETCH_CALLS / rate * 1e9) if rate else end
-    later = [w.injecting for w in windows if window.healed is not None and w.injecting > stop]
-    return FaultImpact(
-        id=window.id,
-        first_trouble_ns=trouble,
-        longest_gap_ns=int(gaps.max()),
-        recovery_ns=_recovery(ends, window.healed, min([*later, quiet]), rate),
-        served=served_share(of, start, stop),
-        calls=high - low,
-    )
-
-
-def _recovery(
-    ends: NDArray[np.int64], healed: int | None, until: int, rate: float | None
-) -> int | None:
-    """From ``healed`` to the moment after which service stayed whole up to ``until``.
-
-    Service is not whole during a silence (no ok for as long as 10 calls take at the undisturbed
-    rate) nor a slump (less than half the rate for as long as 40 calls take), so that chance
-    alone seldom decides. A relapse, as by an election after the heal, counts.
-    """
-    import numpy as np
-
-    if healed is None or not rate:
-        return None
-    silence = max(100_000_000, SILENCE_CALLS / rate * 1e9)
-    if until - healed < silence:
-        return None  # too short a time to tell
-    stretch = int(max(100_000_000, STRETCH_CALLS / rate * 1e9))
-    at = np.concatenate(([healed], ends[(ends > healed) & (ends <= until)]))
-    troubled = np.diff(np.append(at, until)) > silence
-    inside = at + stretch <= until
-    served = np.searchsorted(ends, at + stretch) - np.searchsorted(ends, at)
-    troubled |= inside & (served < STRETCH_SHARE * rate * stretch / 1e9)
-    if not troubled.any():
-        return 0
-    last = int(np.flatnonzero(troubled)[-1])
-    return int(at[last + 1]) - healed if last + 1 < len(at) else None
-
-
-def _load_end(of: Calls, after: int, pause_ns: float) -> int:
-    """When clients first stopped calling after a moment: the end of the load, or of it all."""
-    import numpy as np
-
-    if not len(of):
-        return after
-    closed = np.maximum.accumulate(np.where(of.end == of.end.max(), of.start, of.end))
-    idle = (of.start[1:] - closed[:-1] > pause_ns) & (of.start[1:] > after)
-    stops = closed[:-1][idle & (closed[:-1] >= after)]
-    return int(stops[0]) if len(stops) else int(closed[-1])
-
-
-def collect(columns: Columns, ledger: Sequence[dict[str, Any]] = ()) -> Statistics:
+def collect(
+    columns: Columns, ledger: Sequence[dict[str, Any]] = (), verdict: Verdict | None = None
+) -> Statistics:
     """All the figures of a trial. Without ledger entries, the history tells of the faults."""
     import numpy as np
 
     of = calls(columns)
     end = int(columns.time[-1]) if len(columns) else 0
     windows = fault_windows(ledger or fault_entries(columns))
-    rate = quiet_rate(of, windows, end)
+    measured = availability(verdict)
+    impacts = {impact.id: impact for impact in measured.faults}
     by_f = tallies(of)
     latency = (of.end - of.start)[of.outcome == OK]
     wanted = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
@@ -375,9 +155,9 @@ def collect(columns: Columns, ledger: Sequence[dict[str, Any]] = ()) -> Statisti
             "all", sum(t.ok for t in by_f), sum(t.fail for t in by_f), sum(t.info for t in by_f)
         ),
         by_f=by_f,
-        served=served_share(of),
+        served=measured.served,
         faults=windows,
-        impacts=[impact(of, w, windows, end, rate) for w in windows],
-        quiet_rate=rate,
+        impacts=[impacts.get(w.id, FaultImpact(w.id)) for w in windows],
+        quiet_rate=measured.quiet_rate,
         latency_ns={name: float(at) for name, at in zip(wanted, found, strict=False)},
     )

@@ -9,8 +9,8 @@ from typing import Any
 from ..harness.history import History
 from ..harness.operation import NEMESIS, Operation
 from ..harness.verdict import Anomaly, Verdict
-from . import micro_operations, words
-from .promises import promise_of
+from . import fault_words, micro_operations, words
+from .promises import part_of, promise_of
 from .statistics import FaultWindow, Statistics
 
 CALLS_TOLD_MAX = 8
@@ -62,7 +62,7 @@ def headline(spec: Mapping[str, Any], verdict: Verdict | None, problem: str = ""
         first = verdict.anomalies[0] if verdict.anomalies else None
         if first is None:
             return Headline("invalid", f"{who} broke a promise.", words.line(verdict.reason, 600))
-        promise = promise_of(first.name)
+        promise = promise_of(first.name, part_of(verdict, first))
         if promise is None:
             return Headline(
                 "invalid",
@@ -199,7 +199,7 @@ def _call_steps(
 
 def describe_fault(window: FaultWindow, nodes: Sequence[str]) -> str:
     """``partition halves: n1 n2 | n3 n4 n5``."""
-    return words.fault(window.kind, window.targets, window.parameters, nodes)
+    return fault_words.fault(window.kind, window.targets, window.parameters, nodes)
 
 
 def headline_of_run(

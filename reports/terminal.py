@@ -24,7 +24,7 @@ from ..harness.events import (
 )
 from ..harness.operation import NEMESIS, Operation
 from ..harness.spec import TrialSpec
-from . import words
+from . import fault_words, words
 from .closing_summary import summarise as summarise  # the command line finds it here
 from .console import console_for, is_terminal
 
@@ -151,7 +151,7 @@ class LiveView:
 
     def _fault(self, event: FaultChanged) -> None:
         fault = event.fault
-        said = words.fault(fault.kind, fault.targets, fault.parameters, self._spec.nodes)
+        said = fault_words.fault(fault.kind, fault.targets, fault.parameters, self._spec.nodes)
         if event.state == "injected":
             self._faults_injected += 1
         if event.state in ("injecting", "injected", "healing"):

@@ -315,7 +315,7 @@ def _report(results: Sequence[Judged], flags: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         jsonl.write(chosen.loaded.history, folder / "history.jsonl")
-        (folder / "verdict.json").write_bytes(msgspec.json.encode(chosen.verdict))
+        (folder / "verdict.json").write_bytes(msgspec.json.encode(_with_availability(chosen)))
         spec = {
             "id": Path(chosen.file).name,
             "system": Path(chosen.file).name,
@@ -326,6 +326,14 @@ def _report(results: Sequence[Judged], flags: dict[str, Any]) -> None:
         (folder / "trial.json").write_bytes(msgspec.json.encode(spec))
         page = registry.load("reports", "html")(folder)
         flags["report_path"].write_bytes(page.read_bytes())
+
+
+def _with_availability(judged: Judged) -> Verdict:
+    """The verdict with the figures that a report shows of any history."""
+    assert judged.verdict is not None and judged.loaded is not None
+    measured = registry.load("checkers", "availability")().check(judged.loaded.history, {})
+    parts = judged.verdict.parts or {"verdict": judged.verdict}
+    return msgspec.structs.replace(judged.verdict, parts={**parts, "availability": measured})
 
 
 def _exit_code(results: Sequence[Judged]) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from duress.checkers.availability import Availability
+from duress.harness.history import History
 from duress.harness.operation import Operation
 from duress.harness.verdict import Anomaly, Verdict, compose
 
@@ -174,9 +176,10 @@ def _plant_stale_read(run: Synthetic, plans: list[dict[str, Any]]) -> None:
 def verdict(run: Synthetic) -> Verdict:
     """What checkers would say of it."""
     vacuity = Verdict(valid=True, statistics={"faults": ["kill", "partition", "pause"]})
+    measured = Availability().check(History(run.operations), {})
     if run.stale_read is None:
         fine = Verdict(valid=True, statistics={"keys": 6, "seconds": 0.12})
-        return compose({"linearizable": fine, "vacuity": vacuity})
+        return compose({"linearizable": fine, "availability": measured, "vacuity": vacuity})
     write, read = (run.operations[at] for at in run.stale_read)
     answer = next(o for o in run.operations[read.index + 1 :] if o.process == read.process)
     anomaly = Anomaly(
@@ -204,7 +207,7 @@ def verdict(run: Synthetic) -> Verdict:
         },
     )
     broken = Verdict(valid=False, anomalies=[anomaly], statistics={"keys": 6})
-    return compose({"linearizable": broken, "vacuity": vacuity})
+    return compose({"linearizable": broken, "availability": measured, "vacuity": vacuity})
 
 
 def write_folder(folder: Path, run: Synthetic, judged: Verdict | None = None) -> Path:

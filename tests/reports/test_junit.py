@@ -22,7 +22,7 @@ def test_a_failure_carries_the_story(tmp_path):
     run = synthetic.generate(seed=3, stale=True)
     suite = suite_of(synthetic.write_folder(tmp_path, run))
     cases = {case.get("name"): case for case in suite.findall("testcase")}
-    assert set(cases) == {"linearizable", "vacuity"}
+    assert set(cases) == {"linearizable", "availability", "vacuity"}
     assert list(cases["vacuity"]) == []
     failure = cases["linearizable"].find("failure")
     assert failure is not None and failure.text is not None
@@ -30,7 +30,7 @@ def test_a_failure_carries_the_story(tmp_path):
     assert "broke linearizability" in failure.get("message", "")
     assert "partition halves: n1 n2 | n3 n4 n5 took effect" in failure.text
     assert "replay: duress run raft --seed 42" in failure.text
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "0")
 
 
 def test_unknown_is_an_error_not_a_pass(tmp_path):

@@ -47,16 +47,6 @@ def test_outcomes_are_counted_and_what_never_completed_is_unknown():
     assert [t.f for t in figures.by_f] == ["write"]
 
 
-def test_a_refusal_counts_as_served_but_an_unavailable_node_does_not():
-    history = history_of(
-        (0, 0, 1, "ok"),
-        (1, 2, 3, "fail", "precondition-failed"),
-        (2, 4, 5, "fail", ["not-leader", "n3"]),
-        (3, 6, 7, "info", "timeout"),
-    )
-    assert statistics.collect(history.columns()).served == 0.5
-
-
 def test_an_empty_history_has_no_figures_and_no_error():
     figures = statistics.collect(History().columns())
     assert figures.total.calls == 0
@@ -89,66 +79,6 @@ def test_without_a_ledger_the_history_tells_of_the_faults():
     ]
     (window,) = statistics.collect(History(nemesis).columns()).faults
     assert (window.start, window.healed) == (6 * MS, 9 * MS)
-
-
-def test_the_impact_of_a_fault_is_measured_from_its_injection():
-    steady = [(0, at, at + 2, "ok") for at in range(0, 1000, 10)]
-    hit = [(0, 1000, 1100, "fail", "no-leader")]
-    late = [(0, at, at + 2, "ok") for at in range(1500, 3000, 10)]
-    figures = statistics.collect(
-        history_of(*steady, *hit, *late).columns(), ledger(995, 1000, 1300, 1310)
-    )
-    assert figures.quiet_rate == pytest.approx(100, rel=0.15)
-    (impact,) = figures.impacts
-    assert impact.first_trouble_ns == 100 * MS
-    assert impact.longest_gap_ns == 310 * MS
-    assert impact.served == 0.0
-    # The first ok after the heal at 1310 ms ends at 1502 ms.
-    assert impact.recovery_ns == 192 * MS
-
-
-def test_recovery_is_zero_where_service_never_stopped():
-    steady = [(0, at, at + 2, "ok") for at in range(0, 3000, 10)]
-    figures = statistics.collect(history_of(*steady).columns(), ledger(995, 1000, 1300, 1310))
-    assert figures.impacts[0].recovery_ns == 0
-    assert figures.impacts[0].first_trouble_ns is None
-
-
-def test_recovery_is_unknown_where_it_never_came():
-    steady = [(0, at, at + 2, "ok") for at in range(0, 1000, 10)]
-    rare = [(0, at, at + 2, "ok") for at in range(1400, 4000, 400)]
-    figures = statistics.collect(
-        history_of(*steady, *rare).columns(), ledger(995, 1000, 1300, 1310)
-    )
-    assert figures.impacts[0].recovery_ns is None
-
-
-def test_a_relapse_after_the_heal_counts_as_not_recovered():
-    before = [(0, at, at + 2, "ok") for at in range(0, 1600, 10)]
-    stuck = [(1, 1600, 2801, "fail", "timeout")]
-    after = [(0, at, at + 2, "ok") for at in range(2800, 6000, 10)]
-    figures = statistics.collect(
-        history_of(*before, *stuck, *after).columns(), ledger(995, 1000, 1300, 1310)
-    )
-    assert figures.impacts[0].recovery_ns == (2802 - 1310) * MS
-
-
-def test_too_little_time_before_the_next_fault_says_nothing():
-    steady = [(0, at, at + 2, "ok") for at in range(0, 3000, 10)]
-    other = {"id": 1, "kind": "kill", "targets": ["n2"]}
-    entries = [*ledger(995, 1000, 1300, 1310), *ledger(1350, 1360, 1500, 1510, fault=other)]
-    first, second = statistics.collect(history_of(*steady).columns(), entries).impacts
-    assert first.recovery_ns is None
-    assert second.recovery_ns == 0
-
-
-def test_the_end_of_the_load_is_no_outage():
-    load = [(0, at, at + 2, "ok") for at in range(0, 3000, 10)]
-    final_reads = [(0, at, at + 2, "ok") for at in range(9000, 9050, 10)]
-    figures = statistics.collect(
-        history_of(*load, *final_reads).columns(), ledger(995, 1000, 1300, 1310)
-    )
-    assert figures.impacts[0].recovery_ns == 0
 
 
 def test_throughput_counts_completions_a_second():

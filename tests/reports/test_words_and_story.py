@@ -2,11 +2,12 @@
 
 import pytest
 
+from duress.harness import registry
 from duress.harness.history import History
 from duress.harness.operation import Operation
 from duress.harness.verdict import Anomaly, Verdict, compose
 from duress.reports import evidence, statistics, story, words
-from duress.reports.promises import PROMISES, promise_of
+from duress.reports.promises import PROMISES, part_of, promise_of
 
 from . import synthetic
 
@@ -216,3 +217,15 @@ def test_a_call_that_was_open_all_the_while_is_drawn():
     assert drawn is not None
     assert [c["index"] for c in drawn["calls"]] == [0, 1, 3]
     assert compose({}).valid is True
+
+
+def test_every_anomaly_that_a_planted_bug_must_show_has_a_promise():
+    for mutant in registry.mutants():
+        assert promise_of(mutant.anomaly) is not None, f"{mutant.name}: {mutant.anomaly}"
+
+
+def test_a_checker_may_mean_something_else_by_a_name():
+    found = Anomaly("stale-read", "", [1])
+    verdict = compose({"session-safety": Verdict(False, [found])})
+    assert promise_of("stale-read", part_of(verdict, found)) != promise_of("stale-read")
+    assert part_of(None, found) == part_of(compose({}), found) == ""
