@@ -162,6 +162,7 @@ class Fault:
     """A fault on some nodes, from when it began to strike until it was healed, in nanoseconds.
 
     ``struck`` and ``healing`` are the moments between which it was in full effect.
+    ``parameters`` are those of the fault, by kind: a partition's ``cut``, say.
     """
 
     kind: str
@@ -170,6 +171,7 @@ class Fault:
     struck: int
     healing: int
     ended: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def touches(self, since: int, until: int) -> bool:
         """Whether any of it falls into that time."""
@@ -208,4 +210,6 @@ def faults_of(history: History) -> list[Fault]:
 def _fault(begun: Operation, done: Operation, healing: int, ended: int) -> Fault:
     value = done.value if isinstance(done.value, Mapping) else {}
     targets = tuple(value.get("targets", ()))
-    return Fault(str(value.get("kind", "")), targets, begun.time, done.time, healing, ended)
+    parameters = value.get("parameters", {})
+    kind = str(value.get("kind", ""))
+    return Fault(kind, targets, begun.time, done.time, healing, ended, parameters)

@@ -16,6 +16,7 @@ from ..harness.checker import Checker
 from ..harness.generator import PENDING, Context, Generator, each_thread
 from ..harness.operation import Operation
 from ..harness.option_values import real, share, whole
+from .ask_until import AskUntil
 
 MEAN_AGE = 6.0
 """Whose state is asked for has been followed by so many others, on average."""
@@ -25,9 +26,6 @@ ANY_AGE_SHARE = 0.15
 
 AGAIN_SHARE = 0.5
 """How likely a process that heard of a doubt asks again next."""
-
-ASK_EVERY_S, ASK_TIMES = 0.25, 40
-"""At the end: how often, and how many times at most, a node in doubt is asked."""
 
 TIMEOUTS_MS = {"vote_timeout_ms": 600, "doubt_timeout_ms": 800, "failure_timeout_ms": 1000}
 """Options of the systems, after the shortest of which an abort may be for want of a vote."""
@@ -89,37 +87,9 @@ class CommitOperations(Generator):
         return CommitOperations(self._begins, self._refusals, self._begun, doubts)
 
 
-class UntilDecided(Generator):
-    """One process asks its node for everything until nothing is in doubt there.
-
-    ``due`` is when to ask next (``None``: an answer is awaited), ``left`` how many times.
-    """
-
-    __slots__ = ("_due", "_left", "_newest")
-
-    def __init__(self, newest: int, left: int = ASK_TIMES, due: int | None = 0) -> None:
-        self._newest = newest
-        self._left = left
-        self._due = due
-
-    def op(self, context: Context) -> Any:
-        """The next question, when it is time."""
-        if self._left == 0:
-            return None
-        process = context.some_free_process()
-        if process is None or self._due is None:
-            return PENDING, self
-        time = max(context.time, self._due)
-        operation = Operation(-1, time, process, "invoke", "states", {"newest": self._newest})
-        return operation, UntilDecided(self._newest, self._left, None)
-
-    def update(self, context: Context, event: Operation) -> Generator:
-        """Ask again unless all is decided."""
-        if event.f != "states" or event.type == "invoke":
-            return self
-        done = event.type == "ok" and not any(event.value.get(state) for state in UNDECIDED)
-        left = 0 if done else self._left - 1
-        return UntilDecided(self._newest, left, event.time + int(ASK_EVERY_S * 1e9))
+def nothing_in_doubt(states: Mapping[str, Any]) -> bool:
+    """Whether an answer to ``states`` leaves nothing undecided."""
+    return not any(states.get(state) for state in UNDECIDED)
 
 
 class CommitWorkload:
@@ -152,7 +122,7 @@ class CommitWorkload:
 
     def final_generator(self) -> Generator:
         """Every process asks its node until that is in doubt no more."""
-        return each_thread(UntilDecided(self._newest))
+        return each_thread(AskUntil("states", nothing_in_doubt, {"newest": self._newest}))
 
     def checkers(self) -> Mapping[str, Checker]:
         """AC1 to AC5."""

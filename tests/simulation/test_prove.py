@@ -22,7 +22,7 @@ def came_out(outcome="invalid", anomalies=("nonlinearizable",), seed=1, error=No
 
 
 def case(anomaly="nonlinearizable", **changes):
-    return Case("raft", "stale-read", anomaly, spec(**{**STALE, **changes}))
+    return Case("raft", "stale-read", (anomaly,), spec(**{**STALE, **changes}))
 
 
 def detection(*trials):
@@ -66,9 +66,7 @@ def test_another_anomaly_than_the_named_one_is_no_proof():
     hunts = [Hunted(1, 0.1, came_out(anomalies=["lost-update"]))]
     assert not Detection(case(), hunts).is_as_expected
     assert Detection(case("lost-update"), hunts).is_as_expected
-    assert "expected nonlinearizable, got lost-update" in detection_line(
-        Detection(case(), hunts)
-    )
+    assert "expected nonlinearizable, got lost-update" in detection_line(Detection(case(), hunts))
 
 
 def test_a_right_protocol_is_tried_with_all_its_workloads():

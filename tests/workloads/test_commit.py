@@ -13,7 +13,8 @@ from duress.harness.attempts import attempt
 from duress.harness.errors import UserError
 from duress.harness.generator import Context
 from duress.harness.operation import Operation
-from duress.workloads.commit import ASK_TIMES, CommitOperations, CommitWorkload, UntilDecided
+from duress.workloads.ask_until import TIMES, AskUntil
+from duress.workloads.commit import CommitOperations, CommitWorkload, nothing_in_doubt
 
 from ..fixtures import protocol_trials
 from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid
@@ -102,7 +103,7 @@ def test_who_hears_of_a_doubt_asks_again():
 
 
 def test_at_last_everyone_is_asked_until_nothing_is_in_doubt():
-    generator = UntilDecided(10)
+    generator = AskUntil("states", nothing_in_doubt, {"newest": 10})
     operation, generator = generator.op(context(100))
     assert (operation.time, operation.f) == (100, "states")
     assert generator.op(context(100))[0].value == "pending"  # until there is an answer
@@ -115,13 +116,13 @@ def test_at_last_everyone_is_asked_until_nothing_is_in_doubt():
 
 
 def test_at_last_nobody_is_asked_for_ever():
-    generator, asked = UntilDecided(10), 0
+    generator, asked = AskUntil("states", nothing_in_doubt, {"newest": 10}), 0
     while (answer := generator.op(context(asked))) is not None:
         operation, generator = answer
         asked += 1
         failed = Operation(-1, operation.time, 0, "fail", "states", {"newest": 10})
         generator = generator.update(context(asked), failed)
-    assert asked == ASK_TIMES
+    assert asked == TIMES
 
 
 def test_options_are_checked():
