@@ -27,14 +27,14 @@ SEEDS_APART = 100_000
 class Case:
     """A mutant to be hunted.
 
-    ``anomaly``  which must be reported.
+    ``anomalies``  one of which must be reported; the first is the one it is known by.
     ``spec``     the first trial, in which the strategy ``mixed`` decides about faults.
     ``usual``    the trial of ``duress run``, as :func:`~.hunt.hunt` takes it.
     """
 
     system: str
     mutant: str
-    anomaly: str
+    anomalies: tuple[str, ...]
     spec: TrialSpec
     usual: TrialSpec | None = None
 
@@ -66,7 +66,7 @@ class Detection:
     def is_as_expected(self) -> bool:
         """Whether every hunt found it, by the anomaly that it must show."""
         return bool(self.hunts) and all(
-            each.found is not None and self.case.anomaly in each.found.anomalies
+            each.found is not None and not set(self.case.anomalies).isdisjoint(each.found.anomalies)
             for each in self.hunts
         )
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from .client import Client
 from .cluster import Cluster, Node
+from .cluster.clocks import ClockReading
 
 
 class System(Protocol):
@@ -32,6 +33,8 @@ class System(Protocol):
     """The options it takes, with one line of documentation each."""
     # ``concurrency`` (optional): how many clients where the user does not say, as for
     # ``--concurrency``; for systems of one node, say.
+    # ``clocks`` (optional): which ones its programs read, of ``monotonic`` and ``wall``. Without
+    # it the nemesis ``clock`` refuses the system, with the reason ``why_no_clocks`` if there is.
 
     async def install(self, node: Node) -> None:
         """Put programs and configuration on a node; the data directory is empty afterwards."""
@@ -68,12 +71,43 @@ class HasPrimary(Protocol):
 
 
 @runtime_checkable
+class Reconfigurable(Protocol):
+    """A system whose nodes can become members and cease to be.
+
+    All raise ``Failed`` or ``Indeterminate`` as a client does, and answer within a second.
+    """
+
+    async def members(self) -> list[str]:
+        """Which nodes are members, as far as that is certain."""
+        ...
+
+    async def add_member(self, node: str) -> None:
+        """Make a node a member; returns once it is."""
+        ...
+
+    async def remove_member(self, node: str) -> None:
+        """Let a node be a member no longer; returns once that is so. Its process goes on."""
+        ...
+
+
+@runtime_checkable
 class PromisesLevel(Protocol):
     """A system whose transactions have an isolation level, by which workloads judge them."""
 
     @classmethod
     def promised_level(cls, options: Mapping[str, Any]) -> str | None:
         """The level it promises with these options, such as ``snapshot-isolation``."""
+        ...
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """A system that can be asked what time it is, where nothing else shows what its clocks do."""
+
+    async def clock_reading(self, node: Node) -> ClockReading | None:
+        """By how much its wall clock is off on a node, seen from this machine's own; ``None`` if
+        it does not answer within a second.
+        """
         ...
 
 
@@ -102,7 +136,8 @@ class Mutant(Protocol):
     doc: str
     """What is wrong, and where the mistake is known from."""
     anomaly: str
-    """The anomaly that must be reported."""
+    """The anomaly that must be reported. Optional besides: ``or_else``, a tuple of others in
+    which the same mistake may show first."""
     options: Mapping[str, Any]
     """The system options that plant it."""
     conditions: Mapping[str, Any]

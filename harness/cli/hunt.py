@@ -18,7 +18,6 @@ from ..spec import TrialSpec
 from .one_trial import run_and_report
 from .trial_options import (
     STORE,
-    defaults,
     given_flags,
     settings_of,
     spec_of,
@@ -108,7 +107,7 @@ def planned(
     if strategy == "default":
         return spec, None
     if "interval_s" not in given:
-        spec = msgspec.structs.replace(spec, interval_s=defaults()["interval_s"])
+        spec = msgspec.structs.replace(spec, interval_s=flags["interval_s"])
     if "nemesis" not in given:
         nemeses = list(registry.load("systems", spec.system).nemeses)
         spec = by_moment_too(msgspec.structs.replace(spec, nemeses=nemeses), strategy)

@@ -8,6 +8,9 @@ from typing import Any
 from ..attempts import Attempt
 from ..prove import Detection, Innocence
 
+WIDTH = 120
+"""Columns where nobody says how many there are."""
+
 
 def detection_line(each: Detection) -> str:
     """In a line: how often it was found, how soon, and what was wrong with that."""
@@ -18,7 +21,7 @@ def detection_line(each: Detection) -> str:
         said += f", median {each.median_trials:g} trials, {each.median_s:.1f} s"
     if each.found and not each.is_as_expected:
         seen = sorted({n for h in each.hunts if h.found for n in h.found.anomalies})
-        said += f"; expected {each.case.anomaly}, got {', '.join(seen)}"
+        said += f"; expected {' or '.join(each.case.anomalies)}, got {', '.join(seen)}"
     errors = [hunt.error for hunt in each.hunts if hunt.error]
     return said + (f"; {errors[0]}" if errors else "")
 
@@ -47,12 +50,12 @@ def show_matrix(
             each.case.system,
             each.case.mutant,
             f"{each.found}/{len(each.hunts)}",
-            each.case.anomaly + (" ✓" if each.is_as_expected else " ✗"),
+            each.case.anomalies[0] + (" ✓" if each.is_as_expected else " ✗"),
             _figure(each.median_trials, "g"),
             _figure(each.median_s, ".1f"),
             _size(each.smallest),
         )
-    console = Console(file=stream)
+    console = Console(file=stream, width=None if stream.isatty() else WIDTH)
     if detections:
         console.print(table)
     scores = Table("system", "mutants killed", "right version: alarms / trials")
@@ -83,7 +86,7 @@ def as_json(detections: list[Detection], clean: list[Innocence]) -> dict[str, An
             {
                 "system": each.case.system,
                 "mutant": each.case.mutant,
-                "anomaly": each.case.anomaly,
+                "anomaly": each.case.anomalies[0],
                 "hunts": len(each.hunts),
                 "found": each.found,
                 "as_expected": each.is_as_expected,
@@ -118,3 +121,32 @@ def as_json(detections: list[Detection], clean: list[Innocence]) -> dict[str, An
             for each in clean
         ],
     }
+
+
+def as_markdown(detections: list[Detection], clean: list[Innocence]) -> str:
+    """The same tables for a page of documentation."""
+    sizes = any(each.smallest is not None for each in detections)
+    lines = ["| system | mutant | anomaly | found | trials | seconds |" + " smallest |" * sizes]
+    lines.append("|---|---|---|---|---|---|" + "---|" * sizes)
+    for each in detections:
+        cells = [
+            each.case.system,
+            f"`{each.case.mutant}`",
+            each.case.anomalies[0] + ("" if each.is_as_expected else " (not in every hunt)"),
+            f"{each.found}/{len(each.hunts)}",
+            _figure(each.median_trials, "g"),
+            _figure(each.median_s, ".1f"),
+            *([_size(each.smallest)] if sizes else []),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    if clean:
+        lines += [
+            "",
+            "| right version | trials | false alarms | said nothing |",
+            "|---|---|---|---|",
+        ]
+        lines += [
+            f"| {each.system} | {each.trials:,} | {len(each.alarms)} | {each.unknown} |"
+            for each in clean
+        ]
+    return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -18,19 +18,20 @@ from ..prove import Case, Detection, Innocence, acquit, detect
 from ..spec import TrialSpec
 from ..system import Mutant
 from .hunt import planned
-from .kill_matrix import as_json, clean_line, detection_line, show_matrix
+from .kill_matrix import as_json, as_markdown, clean_line, detection_line, show_matrix
 from .real_trials import RealTrials
 from .trial_options import defaults, spec_of
 
-QUICK = {"hunts": 1, "trials": 150, "minutes": 1.0, "clean_trials": 12}
-FULL = {"hunts": 5, "trials": 2000, "minutes": 3.0, "clean_trials": 2000}
-REAL = {"hunts": 1, "trials": 8, "minutes": 3.0, "clean_trials": 2}
+QUICK = {"hunts": 1, "trials": 300, "minutes": 3.0, "clean_trials": 12, "time_limit_s": 12.0}
+QUICK_INTERVAL_S = 1.5
+"""As many faults in shorter trials."""
+
+FULL = {"hunts": 5, "trials": 2000, "minutes": 3.0, "clean_trials": 2000, "time_limit_s": 30.0}
+REAL = {"hunts": 1, "trials": 8, "minutes": 3.0, "clean_trials": 2, "time_limit_s": 10.0}
 """On real processes, where a trial lasts as long as it says."""
 
 REAL_SAMPLE = 2
 """Mutants of each system that are hunted there unless more are asked for."""
-
-REAL_TIME_S = 10.0
 
 
 @click.command(
@@ -58,10 +59,14 @@ Examples:
 )
 @click.option("--hunts", type=click.IntRange(0), help="Hunts for each mutant [5; quick, real: 1].")
 @click.option(
-    "--budget-trials", type=click.IntRange(1), help="Most trials a hunt [2000; quick 150; real 8]."
+    "--budget-trials", type=click.IntRange(1), help="Most trials a hunt [2000; quick 300; real 8]."
 )
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Most minutes a hunt [3].")
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), help="Most minutes a hunt [3; quick 1]."
+    "--time",
+    "time_limit_s",
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds of load of a trial, unless a mutant asks for others [30; quick 12; real 10].",
 )
 @click.option(
     "--clean-trials",
@@ -72,6 +77,7 @@ Examples:
 @click.option("--seed", type=int, default=0, show_default=True, help="The first seed.")
 @click.option("--jobs", type=click.IntRange(1, 512), help="Processes (default: one a core).")
 @click.option("--json", "print_json", is_flag=True, help="Print one JSON object at the end.")
+@click.option("--markdown", is_flag=True, help="Print the tables as Markdown at the end.")
 def command(
     systems: tuple[str, ...],
     quick: bool,
@@ -79,6 +85,7 @@ def command(
     mutants: tuple[str, ...],
     sample: int | None,
     print_json: bool,
+    markdown: bool,
     **flags: Any,
 ) -> int:
     """Hunt every mutant of SYSTEMS (default: all that run there), and try the right versions.
@@ -94,13 +101,16 @@ def command(
     if sample is None and cluster != "sim" and not mutants:
         sample = REAL_SAMPLE
     planted = _planted(chosen, mutants, sample, flags["seed"])
-    show = sys.stderr if print_json else sys.stdout
+    show = sys.stderr if print_json or markdown else sys.stdout
+    trial: dict[str, Any] = {"seed": flags["seed"], "time_limit_s": limits["time_limit_s"]}
+    if quick:
+        trial["interval_s"] = QUICK_INTERVAL_S
     detections: list[Detection] = []
     clean: list[Innocence] = []
     with _trials(cluster, chosen, flags["jobs"]) as pool:
         for mutant in planted:
             try:
-                case = _case(mutant, cluster, flags["seed"])
+                case = _case(mutant, cluster, trial)
             except UserError as unfit:
                 if cluster == "sim":
                     raise
@@ -118,13 +128,15 @@ def command(
             click.echo(detection_line(found), file=show)
         if limits["clean_trials"]:
             for system in chosen:
-                specs = _right_versions(system, cluster, flags["seed"])
+                specs = _right_versions(system, cluster, trial)
                 result = acquit(system, specs, pool, trials=limits["clean_trials"])
                 clean.append(result)
                 click.echo(clean_line(result), file=show)
     show_matrix(show, chosen, detections, clean)
     if print_json:
         click.echo(json.dumps(as_json(detections, clean)))
+    if markdown:
+        click.echo(as_markdown(detections, clean))
     is_proven = all(each.is_as_expected for each in detections)
     return 0 if is_proven and all(each.is_clean for each in clean) else 1
 
@@ -177,21 +189,20 @@ def _planted(
 
 
 def _flags(cluster: str, **changes: Any) -> dict[str, Any]:
-    flags = {**defaults(), "cluster": cluster, "settings": (), "mutant": None, **changes}
-    return flags if cluster == "sim" else {**flags, "time_limit_s": REAL_TIME_S}
+    return {**defaults(), "cluster": cluster, "settings": (), "mutant": None, **changes}
 
 
-def _case(mutant: Mutant, cluster: str, seed: int) -> Case:
+def _case(mutant: Mutant, cluster: str, trial: Mapping[str, Any]) -> Case:
     strategy = "mixed" if cluster == "sim" else "default"
-    flags = _flags(cluster, mutant=mutant.name, seed=seed, strategy=strategy)
+    flags = _flags(cluster, **trial, mutant=mutant.name, strategy=strategy)
     trials = planned(mutant.system, flags, {"cluster", "seed"})
-    return Case(mutant.system, mutant.name, mutant.anomaly, *trials)
+    anomalies = (mutant.anomaly, *getattr(mutant, "or_else", ()))
+    return Case(mutant.system, mutant.name, anomalies, *trials)
 
 
-def _right_versions(system: str, cluster: str, seed: int) -> list[TrialSpec]:
+def _right_versions(system: str, cluster: str, trial: Mapping[str, Any]) -> list[TrialSpec]:
+    flags = _flags(cluster, **trial)
     return [
-        spec_of(
-            system, _flags(cluster, workload=workload, seed=seed), {"cluster", "seed", "workload"}
-        )
+        spec_of(system, {**flags, "workload": workload}, {"cluster", "seed", "workload"})
         for workload in registry.load("systems", system).workloads
     ]
