@@ -74,7 +74,7 @@ class MembershipNemesis:
     """Lets members leave and nodes join, and in the end restores the membership that was."""
 
     name: ClassVar[str] = "membership"
-    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "sim")
+    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
     options: ClassVar[Mapping[str, str]] = {
         "membership-changes": "comma-separated choices of shrink, grow, replace (default: all)",
         "membership-lasts": "mean seconds until it is restored (default: the interval)",
