@@ -20,14 +20,12 @@ from ..errors import InfrastructureError
 from . import Completed, Process, pids
 from .docker_engine import Engine, EngineThreads, Started, one_line
 from .program_clocks import ProgramClocks
+from .programs import MARK, Programs
 
 DIRECTORY = "/var/lib/duress"
 """Where a system may put its files in a container."""
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-MARK = "DURESS_PROCESS"
-"""Set in the environment of every started program and, by inheritance, of its children."""
 
 _STARTER = "duress-start"
 
@@ -182,16 +180,16 @@ def _nsenter() -> str:
     return program
 
 
-class DockerProcesses:
+class DockerProcesses(Programs):
     """The long-running programs of a container, found by its pid namespace."""
 
     def __init__(self, node: DockerNode, engine: Engine, threads: EngineThreads) -> None:
+        super().__init__(node.name, self.living)
         self._node = node
         self._engine = engine
         self._threads = threads
         self._namespace = ""
         self._keepers: frozenset[int] = frozenset()
-        self._leaders: dict[str, pids.Seen | None] = {}  # None: being started, or ended at once
         self._starting = asyncio.Lock()
 
     async def attach(self) -> None:
@@ -218,8 +216,8 @@ class DockerProcesses:
     async def start(self, process: Process) -> None:
         """Start a program by ``docker exec`` and return once it was executed."""
         async with self._starting:  # two that heal at once must not start it twice
-            if process.name not in self._running():
-                self._leaders[process.name] = None
+            if process.name not in self.states():
+                self.begin(process.name)
                 await self._start(process)
                 await self._node.clocks.started(process)
 
@@ -245,7 +243,7 @@ class DockerProcesses:
             seen = None if seen is not None and seen.dead else seen
             # A program may overwrite its command line and environment at once: hence the patience.
             if seen is not None and (_executed(pid, process.name) or loop.time() > patience_ends):
-                self._leaders[process.name] = seen
+                self.began(process.name, seen)
                 return
             if seen is None and status is not None:
                 return  # executed and ended already: whether it serves is asked later
@@ -255,39 +253,6 @@ class DockerProcesses:
                 )
             await asyncio.sleep(pids.POLL_S)
 
-    async def kill(self, *names: str, graceful_s: float = 0) -> None:
-        """SIGKILL programs with all their children; everything but the keepers if none is named."""
-        if names:
-
-            def find() -> list[pids.Seen]:
-                living = self.living()
-                found = {seen for name in names for seen in self._family(name, living)}
-                return sorted(found)
-        else:
-            find = self.living
-        await pids.kill(self._node.name, find, graceful_s)
-
-    async def pause(self) -> None:
-        """SIGSTOP every program on the node; checked for effect."""
-        await pids.pause(self._node.name, self.living)
-
-    async def resume(self) -> None:
-        """SIGCONT every program on the node; checked for effect."""
-        await pids.resume(self._node.name, self.living)
-
-    async def running(self) -> dict[str, str]:
-        """Programs that were started and still live: ``running`` or ``paused``."""
-        return self._running()
-
-    def _running(self) -> dict[str, str]:
-        living = self.living()
-        states = {}
-        for name in self._leaders:
-            family = self._family(name, living)
-            if family:
-                states[name] = "paused" if all(s.stopped for s in family) else "running"
-        return states
-
     def living(self) -> list[pids.Seen]:
         """Everything in the container but what keeps it alive and our own commands."""
         found = pids.members(self._namespace, self._keepers)
@@ -295,15 +260,6 @@ class DockerProcesses:
             ours = {seen.pid for seen in pids.family(commands, found)}
             found = [seen for seen in found if seen.pid not in ours]
         return found
-
-    def _family(self, name: str, living: list[pids.Seen]) -> list[pids.Seen]:
-        """The program, its session, its descendants, and who else carries its mark."""
-        kin = [seen.pid for seen in living if pids.environment_has(seen.pid, MARK, name)]
-        leader = self._leaders.get(name)
-        if leader is not None:  # it may be dead, and its session not; its pid may be another's
-            kin.append(leader.pid)
-            living = [s for s in living if s.pid != leader.pid or s.started == leader.started]
-        return pids.family(kin, living)
 
     async def _tail(self, log: str) -> str:
         try:

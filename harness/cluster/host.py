@@ -98,7 +98,7 @@ class Host:
         self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: str | None, log: str
     ) -> None:
         """Start a program and return once it was executed. No effect if it runs already."""
-        if name in self.programs.running():
+        if name in self.programs.states():
             return
         self.programs.begin(name)
         request = {

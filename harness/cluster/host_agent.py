@@ -119,7 +119,7 @@ class Server:
         await self._host.programs.resume()
 
     async def _do_running(self, request: Request) -> Any:
-        return self._host.programs.running()
+        return self._host.programs.states()
 
     async def _do_cut(self, request: Request) -> Any:
         return self._host.cut(request["ssh_port"], request["sources"], request["targets"])

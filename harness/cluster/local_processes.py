@@ -9,81 +9,48 @@ from typing import TYPE_CHECKING
 
 from ..errors import InfrastructureError
 from . import Process, pids
+from .programs import MARK, Programs
 
 if TYPE_CHECKING:
     from .local_node import LocalNode
 
-MARK = "DURESS_PROCESS"
-"""Set in the environment of every started program and, by inheritance, of its children."""
 
-
-class LocalProcesses:
+class LocalProcesses(Programs):
     """The long-running programs of a node, found by its pid namespace."""
 
     def __init__(self, node: LocalNode) -> None:
+        super().__init__(node.name, self.living)
         self._node = node
         self._namespace = ""
         self._init_pid = 0
-        self._leaders: dict[str, pids.Seen | None] = {}  # None: being started, or ended at once
 
     def attach(self, init_pid: int) -> None:
         """Learn which pid namespace is the node's, and its process that is never touched."""
         self._init_pid = init_pid
         self._namespace = pids.namespace(init_pid)
-        self._leaders.clear()
+        self.forget()
 
     async def start(self, process: Process) -> None:
         """Start a program and return once it was executed. No effect if it runs already."""
-        if process.name in await self.running():
+        if process.name in self.states():
             return
         node = self._node
-        self._leaders[process.name] = None
+        self.begin(process.name)
         environment = {**_strings(process.env), MARK: process.name}
         log = posixpath.join(node.directory, process.log)
         cwd = process.cwd or node.directory
         try:
             started = await node.control.start(process.argv, environment, cwd, log)
         except InfrastructureError as error:
-            del self._leaders[process.name]
+            self.forget(process.name)
             raise InfrastructureError(
                 f"node {node.name}: cannot start {process.name} "
                 f"({shlex.join(process.argv)[:200]}) in {cwd}, log {log}: {error}"
             ) from None
         for seen in self.living():
             if _pid_on_node(seen.pid) == started.pid:
-                self._leaders[process.name] = seen
+                self.began(process.name, seen)
         await node.clocks.started(process)
-
-    async def kill(self, *names: str, graceful_s: float = 0) -> None:
-        """SIGKILL programs with all their children, or all that is on the node; wait for it."""
-        if names:
-
-            def find() -> list[pids.Seen]:
-                living = self.living()
-                return sorted({seen for name in names for seen in self._family(name, living)})
-        else:
-            find = self.living
-        await pids.kill(self._node.name, find, graceful_s)
-        for name in names or tuple(self._leaders):
-            self._leaders.pop(name, None)
-
-    async def pause(self) -> None:
-        """SIGSTOP every program on the node; checked for effect."""
-        await pids.pause(self._node.name, self.living)
-
-    async def resume(self) -> None:
-        """SIGCONT every program on the node; checked for effect."""
-        await pids.resume(self._node.name, self.living)
-
-    async def running(self) -> dict[str, str]:
-        """Programs that were started and still live: ``running`` or ``paused``."""
-        living = self.living()
-        states: dict[str, str] = {}
-        for name in self._leaders:
-            if family := self._family(name, living):
-                paused = all(seen.stopped for seen in family)
-                states[name] = "paused" if paused else "running"
-        return states
 
     def living(self) -> list[pids.Seen]:
         """Everything on the node but its first process and the harness's own commands."""
@@ -95,15 +62,6 @@ class LocalProcesses:
         ours = pids.family((s.pid for s in found if _pid_on_node(s.pid) in commands), found)
         spared = {seen.pid for seen in ours}
         return [seen for seen in found if seen.pid not in spared]
-
-    def _family(self, name: str, living: list[pids.Seen]) -> list[pids.Seen]:
-        """The program, its session, its descendants, and who else carries its mark."""
-        kin = [seen.pid for seen in living if pids.environment_has(seen.pid, MARK, name)]
-        leader = self._leaders.get(name)
-        if leader is not None:  # it may be dead, and its session not; its pid may be another's
-            kin.append(leader.pid)
-            living = [s for s in living if s.pid != leader.pid or s.started == leader.started]
-        return pids.family(kin, living)
 
 
 def _pid_on_node(pid: int) -> int:

@@ -20,7 +20,7 @@ class Programs:
     """
 
     def __init__(self, node: str, living: Living) -> None:
-        self._node = node
+        self._node_name = node
         self._living = living
         self._leaders: dict[str, pids.Seen | None] = {}
 
@@ -37,8 +37,12 @@ class Programs:
         for name in names or tuple(self._leaders):
             self._leaders.pop(name, None)
 
-    def running(self) -> dict[str, str]:
+    async def running(self) -> dict[str, str]:
         """Programs that were started and still live, by name: ``running`` or ``paused``."""
+        return self.states()
+
+    def states(self) -> dict[str, str]:
+        """The same, seen at once."""
         living = self._living()
         states = {}
         for name in self._leaders:
@@ -55,15 +59,15 @@ class Programs:
                 return living
             return sorted({seen for name in names for seen in self._family(name, living)})
 
-        await pids.kill(self._node, find, graceful_s)
+        await pids.kill(self._node_name, find, graceful_s)
 
     async def pause(self) -> None:
         """SIGSTOP everything; checked for effect."""
-        await pids.pause(self._node, self._living)
+        await pids.pause(self._node_name, self._living)
 
     async def resume(self) -> None:
         """SIGCONT everything; checked for effect."""
-        await pids.resume(self._node, self._living)
+        await pids.resume(self._node_name, self._living)
 
     def _family(self, name: str, living: list[pids.Seen]) -> list[pids.Seen]:
         kin = [seen.pid for seen in living if pids.environment_has(seen.pid, MARK, name)]

@@ -1,8 +1,6 @@
 """Sets, counters, queues and ids: what clients do, what is promised, and what is found."""
 
 import json
-import subprocess
-import sys
 from random import Random
 
 import pytest
@@ -20,7 +18,7 @@ from duress.workloads.set import SetWorkload
 from duress.workloads.unique_ids import UniqueIdsWorkload
 
 from ..fixtures import protocol_trials
-from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, trials_to_find
+from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, duress, trials_to_find
 
 STORES = ("raft", "multi-paxos", "primary-backup", "chain-replication")
 
@@ -143,20 +141,10 @@ def test_a_queue_may_be_allowed_to_deliver_twice():
 # -- every trial is measured, too ----------------------------------------------------
 
 
-def run(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", "from duress.harness.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, json.loads(done.stdout or "null"), done.stderr
-
-
 def test_a_trial_can_be_asked_to_stay_available(tmp_path):
     arguments = ["run", "raft", "--on", "sim", "--seed", "1", "--time", "6", "--workload", "set"]
     arguments += ["--interval", "1", "--store", str(tmp_path), "--json"]
-    code, said, error = run(*arguments)
+    code, said, error = duress(*arguments)
     assert (code, said["valid"]) == (0, True), error
     (folder,) = tmp_path.glob("*raft*")
     measured = json.loads((folder / "verdict.json").read_text())["parts"]["availability"]
@@ -168,16 +156,16 @@ def test_a_trial_can_be_asked_to_stay_available(tmp_path):
     healed = [f["id"] for r in rows if r["f"] == "heal" and r["type"] == "info" for f in r["value"]]
     injected = [r["value"]["id"] for r in rows if r["f"] == "inject" and r["type"] == "info"]
     assert sorted(healed) == sorted(injected)
-    code, said, _ = run(*arguments, "--set", "min-share=1")
+    code, said, _ = duress(*arguments, "--set", "min-share=1")
     assert (code, said["valid"]) == (1, False)
-    code, _, error = run(*arguments, "--set", "min-share=2")
+    code, _, error = duress(*arguments, "--set", "min-share=2")
     assert (code, "min-share" in error) == (2, True)
 
 
 @pytest.mark.local
 def test_a_queue_on_real_processes(tmp_path):
     arguments = ["--workload", "queue", "--on", "local", "--time", "8", "--interval", "1.5"]
-    code, said, error = run(
+    code, said, error = duress(
         "run", "raft", *arguments, "--seed", "1", "--store", str(tmp_path), "--json"
     )
     assert (code, said["valid"]) == (0, True), (said, error)

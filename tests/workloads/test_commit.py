@@ -1,8 +1,5 @@
 """The commit workload against the three protocols: they keep their promises, mutants are found."""
 
-import json
-import subprocess
-import sys
 from random import Random
 
 import pytest
@@ -17,7 +14,7 @@ from duress.workloads.ask_until import TIMES, AskUntil
 from duress.workloads.commit import CommitOperations, CommitWorkload, nothing_in_doubt
 
 from ..fixtures import protocol_trials
-from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid
+from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, duress
 
 SYSTEMS = ("two-phase-commit", "three-phase-commit", "paxos-commit")
 
@@ -138,16 +135,6 @@ def test_an_abort_sooner_than_any_timeout_is_judged():
         assert checker.at_once_s == pytest.approx(at_once_s)
 
 
-def run(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", "from duress.harness.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, json.loads(done.stdout or "null"), done.stderr
-
-
 @pytest.mark.local
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_on_real_processes(system, tmp_path):
@@ -155,6 +142,6 @@ def test_on_real_processes(system, tmp_path):
     arguments += ["--seed", "1"]
     if system != "three-phase-commit":  # which is to survive kills only
         arguments += ["--set", "partition-shapes=halves,one,one-way"]
-    code, said, error = run("run", system, *arguments, "--json")
+    code, said, error = duress("run", system, *arguments, "--json")
     assert (code, said["valid"]) == (0, True), (said, error)
     assert said["ops"]["ok"] > 100

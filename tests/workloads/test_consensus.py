@@ -1,8 +1,5 @@
 """The workload consensus: competing proposals, conclusions at the end, and real processes."""
 
-import json
-import subprocess
-import sys
 from random import Random
 
 import pytest
@@ -11,6 +8,8 @@ from duress.checkers.consensus import Consensus
 from duress.harness.errors import UserError
 from duress.harness.generator import clients, limit, simulate
 from duress.workloads.consensus import CONCLUDE_TRIES, ConsensusWorkload
+
+from ..fixtures.protocol_trials import assert_valid_on_processes
 
 
 def workload(**options):
@@ -66,23 +65,6 @@ SYSTEMS = ("paxos", "multi-paxos", "primary-backup", "chain-replication")
 @pytest.mark.local
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_on_real_processes(system, tmp_path):
-    arguments = ["run", system, "--on", "local", "--time", "8", "--interval", "1", "--json"]
     # An aimed shape strikes nobody while there is no primary: these always strike.
-    arguments += ["--seed", "1", "--set", "partition-shapes=halves,one,one-way"]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from duress.harness.cli import main; main()",
-            *arguments,
-            "--store",
-            str(tmp_path),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    said = json.loads(done.stdout)
-    assert (done.returncode, said["valid"]) == (0, True), (said, done.stderr)
-    assert said["ops"]["ok"] > 100
+    shapes = ("--set", "partition-shapes=halves,one,one-way")
+    assert_valid_on_processes(system, tmp_path, "--time", "8", "--interval", "1", *shapes)

@@ -1,8 +1,5 @@
 """The workload lock: what clients do with locks, claims at the end, and real processes."""
 
-import json
-import subprocess
-import sys
 from random import Random
 
 import pytest
@@ -12,6 +9,8 @@ from duress.checkers.mutual_exclusion import MutualExclusion
 from duress.harness.errors import UserError
 from duress.harness.generator import clients, limit, simulate
 from duress.workloads.lock import CLAIM_TRIES, LockWorkload
+
+from ..fixtures.protocol_trials import assert_valid_on_processes
 
 
 def workload(**options):
@@ -90,17 +89,6 @@ def test_options():
 
 @pytest.mark.local
 def test_on_real_processes(tmp_path):
-    arguments = ["run", "lock-service", "--on", "local", "--time", "8", "--interval", "1", "--json"]
     # An aimed shape strikes nobody while there is no primary: these always strike.
-    arguments += ["--seed", "1", "--set", "partition-shapes=halves,one,one-way"]
-    program = "from duress.harness.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments, "--store", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    said = json.loads(done.stdout)
-    assert (done.returncode, said["valid"]) == (0, True), (said, done.stderr)
-    assert said["ops"]["ok"] > 100
+    shapes = ("--set", "partition-shapes=halves,one,one-way")
+    assert_valid_on_processes("lock-service", tmp_path, "--time", "8", "--interval", "1", *shapes)

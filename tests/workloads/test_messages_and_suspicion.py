@@ -1,8 +1,5 @@
 """The workloads delivery, broadcast and suspicion; and their systems on real processes."""
 
-import json
-import subprocess
-import sys
 from random import Random
 
 import pytest
@@ -15,6 +12,8 @@ from duress.workloads.ask_until import TIMES, AskUntil
 from duress.workloads.broadcast import BroadcastWorkload
 from duress.workloads.delivery import DeliveryWorkload
 from duress.workloads.suspicion import SuspicionWorkload, suspects_nobody
+
+from ..fixtures.protocol_trials import assert_valid_on_processes
 
 
 def invocations(generator, count=None):
@@ -107,16 +106,6 @@ SYSTEMS = (
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_on_real_processes(system, tmp_path):
     # Shapes that always strike, for long enough that a silence is judged.
-    arguments = ["run", system, "--on", "local", "--time", "8", "--interval", "1.5", "--json"]
-    arguments += ["--seed", "1", "--nemesis", "partition,kill", "--store", str(tmp_path)]
-    arguments += ["--set", "partition-shapes=halves,one", "--set", "partition-lasts=3"]
-    done = subprocess.run(
-        [sys.executable, "-c", "from duress.harness.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    said = json.loads(done.stdout)
-    assert (done.returncode, said["valid"]) == (0, True), (said, done.stderr)
-    assert said["ops"]["ok"] > 100
+    shapes = ("--set", "partition-shapes=halves,one", "--set", "partition-lasts=3")
+    faults = ("--nemesis", "partition,kill", *shapes)
+    assert_valid_on_processes(system, tmp_path, "--time", "8", "--interval", "1.5", *faults)

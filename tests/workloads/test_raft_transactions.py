@@ -1,9 +1,5 @@
 """Transactional workloads against Raft: it keeps its promises, and its mutants are found."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
 from duress.fixtures.mutants import raft_transactions
@@ -12,7 +8,7 @@ from duress.harness import registry
 from duress.harness.attempts import attempt
 
 from ..fixtures import protocol_trials
-from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid
+from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, duress
 
 WORKLOADS = [w for w in registry.load("systems", "raft").workloads[1:] if w not in COLLECTIONS]
 
@@ -79,19 +75,9 @@ def test_a_bank_that_may_be_overdrawn_is_not_accused_of_it():
     assert (result.outcome, result.anomalies) == ("valid", [])
 
 
-def run(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", "from duress.harness.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, json.loads(done.stdout or "null"), done.stderr
-
-
 def test_a_hunt_of_a_mutant_takes_its_workload(tmp_path):
     arguments = ["--mutant", "txn-checks-early", "--time", "4", "--jobs", "1", "--seed", "0"]
-    code, said, error = run(
+    code, said, error = duress(
         "hunt", "raft", *arguments, "--budget-trials", "9", "--store", str(tmp_path), "--json"
     )
     assert code == 1, error
@@ -103,6 +89,6 @@ def test_a_hunt_of_a_mutant_takes_its_workload(tmp_path):
 def test_transactions_on_real_processes(tmp_path):
     arguments = ["--workload", "append", "--on", "local", "--time", "8", "--interval", "1.5"]
     arguments += ["--seed", "1", "--set", "partition-shapes=halves,one,one-way"]
-    code, said, error = run("run", "raft", *arguments, "--store", str(tmp_path), "--json")
+    code, said, error = duress("run", "raft", *arguments, "--store", str(tmp_path), "--json")
     assert (code, said["valid"]) == (0, True), (said, error)
     assert said["ops"]["ok"] > 100

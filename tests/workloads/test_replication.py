@@ -1,8 +1,5 @@
 """The workloads of replicated registers, sets and counters: generators, options, real processes."""
 
-import json
-import subprocess
-import sys
 from random import Random
 
 import pytest
@@ -15,6 +12,8 @@ from duress.workloads.final_questions import ASK_EVERY_S, STEADY_TIMES, UntilSte
 from duress.workloads.or_set import OrSetWorkload
 from duress.workloads.pn_counter import PnCounterWorkload
 from duress.workloads.sessions import SessionsWorkload
+
+from ..fixtures.protocol_trials import assert_valid_on_processes
 
 
 def made(kind, **options):
@@ -118,22 +117,7 @@ CASES = (("quorum-replication", "sessions"), ("crdt", "or-set"), ("crdt", "pn-co
 @pytest.mark.local
 @pytest.mark.parametrize(("system", "workload"), CASES)
 def test_on_real_processes(system, workload, tmp_path):
-    arguments = ["run", system, "--workload", workload, "--on", "local", "--time", "6", "--json"]
     # An aimed shape strikes nobody while nobody coordinates: these always strike.
-    arguments += ["--interval", "1", "--seed", "1", "--store", str(tmp_path)]
-    arguments += ["--set", "partition-shapes=halves,one,one-way"]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from duress.harness.cli import main; main()",
-            *arguments,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    said = json.loads(done.stdout)
-    assert (done.returncode, said["valid"]) == (0, True), (said, done.stderr)
-    assert said["ops"]["ok"] > 100
+    shapes = ("--set", "partition-shapes=halves,one,one-way")
+    trial = ("--workload", workload, "--time", "6", "--interval", "1")
+    assert_valid_on_processes(system, tmp_path, *trial, *shapes)
