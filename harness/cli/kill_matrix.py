@@ -19,8 +19,10 @@ def detection_line(each: Detection) -> str:
     )
     if each.median_trials is not None and each.median_s is not None:
         said += f", median {each.median_trials:g} trials, {each.median_s:.1f} s"
-    if each.found and not each.is_as_expected:
-        seen = sorted({n for h in each.hunts if h.found for n in h.found.anomalies})
+    wanted = set(each.case.anomalies)
+    others = [h.found for h in each.hunts if h.found and wanted.isdisjoint(h.found.anomalies)]
+    if others:
+        seen = sorted({name for found in others for name in found.anomalies})
         said += f"; expected {' or '.join(each.case.anomalies)}, got {', '.join(seen)}"
     errors = [hunt.error for hunt in each.hunts if hunt.error]
     return said + (f"; {errors[0]}" if errors else "")
