@@ -194,6 +194,9 @@ def _flags(cluster: str, **changes: Any) -> dict[str, Any]:
 
 def _case(mutant: Mutant, cluster: str, trial: Mapping[str, Any]) -> Case:
     strategy = "mixed" if cluster == "sim" else "default"
+    if "interval_s" in mutant.conditions:
+        # It knows how often; the aimed trials beside those stay as rare as usual.
+        trial = {name: value for name, value in trial.items() if name != "interval_s"}
     flags = _flags(cluster, **trial, mutant=mutant.name, strategy=strategy)
     trials = planned(mutant.system, flags, {"cluster", "seed"})
     anomalies = (mutant.anomaly, *getattr(mutant, "or_else", ()))
