@@ -18,6 +18,7 @@ import msgspec
 
 from .errors import DuressError, UserError
 from .planned_fault import PlannedFault
+from .processor_time import OutOfTime, at_most
 from .spec import TrialSpec
 from .store import RunFolder
 
@@ -57,15 +58,24 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 def attempt(spec: TrialSpec, watched: bool = False) -> Attempt:
-    """Run one trial on sim in a folder that is removed; ``watched`` for its coverage."""
+    """Run one trial on sim in a folder that is removed; ``watched`` for its coverage.
+
+    One that works for longer than :func:`processor_limit_s` is ended, with that as its error.
+    """
     from .simulation import repeat
 
     began, worked = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory(prefix="duress-attempt-") as name:
         folder = RunFolder(Path(name))
         (folder.path / "nodes").mkdir()
+        limit_s = processor_limit_s(spec)
         try:
-            outcome = repeat.run(_quick(spec, watched), folder)
+            with at_most(limit_s):
+                outcome = repeat.run(_quick(spec, watched), folder)
+        except OutOfTime:
+            spent = time.perf_counter() - began
+            text = f"not done after {limit_s:g} s of processor time: does a state grow without end?"
+            return Attempt(spec, "error", [], 0, 0.0, [], spent, text)
         except DuressError as error:
             mistake = isinstance(error, UserError)
             spent = time.perf_counter() - began
@@ -74,6 +84,11 @@ def attempt(spec: TrialSpec, watched: bool = False) -> Attempt:
         if watched:
             result = _with_coverage(result, folder)
         return msgspec.structs.replace(result, cpu_s=time.process_time() - worked)
+
+
+def processor_limit_s(spec: TrialSpec) -> float:
+    """How long a trial may work: many times what it takes, by its length and its load."""
+    return 20 + spec.time_limit_s * max(spec.rate or 10_000, 100) / 100
 
 
 def _quick(spec: TrialSpec, watched: bool) -> TrialSpec:

@@ -23,6 +23,9 @@ from .real_trials import RealTrials
 from .trial_options import defaults, spec_of
 
 QUICK = {"hunts": 1, "trials": 300, "minutes": 3.0, "clean_trials": 12, "time_limit_s": 12.0}
+QUICK_INTERVAL_S = 1.5
+"""As many faults in shorter trials."""
+
 FULL = {"hunts": 5, "trials": 2000, "minutes": 3.0, "clean_trials": 2000, "time_limit_s": 30.0}
 REAL = {"hunts": 1, "trials": 8, "minutes": 3.0, "clean_trials": 2, "time_limit_s": 10.0}
 """On real processes, where a trial lasts as long as it says."""
@@ -100,6 +103,8 @@ def command(
     planted = _planted(chosen, mutants, sample, flags["seed"])
     show = sys.stderr if print_json or markdown else sys.stdout
     trial: dict[str, Any] = {"seed": flags["seed"], "time_limit_s": limits["time_limit_s"]}
+    if quick:
+        trial["interval_s"] = QUICK_INTERVAL_S
     detections: list[Detection] = []
     clean: list[Innocence] = []
     with _trials(cluster, chosen, flags["jobs"]) as pool:

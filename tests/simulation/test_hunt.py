@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from test_repeat import spec
 
+from duress.harness import attempts
 from duress.harness.attempts import AttemptPool, attempt
 from duress.harness.errors import UserError
 from duress.harness.hunt import hunt, with_strategy
@@ -45,6 +46,15 @@ def test_minutes_end_a_hunt():
     with AttemptPool(1) as pool:
         result = hunt(spec(**QUICK, seed=20), pool, minutes=2, clock=lambda: float(next(times)))
     assert 1 <= result.trials < 5
+
+
+def test_a_trial_that_does_not_end_is_ended(monkeypatch):
+    monkeypatch.setattr(attempts, "processor_limit_s", lambda spec: 0.2)
+    endless = attempt(spec(time_limit_s=100_000.0))
+    assert (endless.outcome, endless.failed) == ("error", False)
+    assert "not done after 0.2 s of processor time" in (endless.error or "")
+    monkeypatch.undo()
+    assert attempt(spec()).outcome == "valid"
 
 
 def test_a_mistake_is_told_at_once():
