@@ -8,14 +8,14 @@ for another schedule is another run, and what is left must only fail once to be 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from .attempts import Attempt, AttemptPool
 from .errors import UserError
-from .shrink_steps import PASSES, SCRIPT, SOME_SEEDS, Change, scheduled
+from .shrink_steps import AIM, MANY_SEEDS, PASSES, SCRIPT, Pass, scheduled
 from .spec import TrialSpec
 
 BASELINE_SEEDS = 20
@@ -71,26 +71,45 @@ class Shrinker:
             raise UserError("shrink: with its faults as a schedule the run no longer fails")
         state = Shrunk(before, baseline)
         self._report(state, "as a schedule")
-        improved = True
-        while improved and not self._spent():
-            improved = False
-            for name, candidates, least in PASSES:
-                while (smaller := self._improve(state.smallest, candidates, least)) is not None:
-                    state.smallest = smaller
-                    improved = True
-                    self._report(state, name)
+        known = None
+        while state.smallest is not known:
+            known = state.smallest
+            self._reduce(state, (AIM,))
+            if not _is_concrete(state.smallest):
+                self._reduce_aimed(state)
+            self._reduce(state, PASSES)
         state.complete = not self._spent()
         self._count(state)
         return state
 
-    def _improve(self, smallest: Attempt, candidates: Change, least: int) -> Attempt | None:
-        is_quick = smallest.operations <= SCRIPT
-        least = least if is_quick or least != SOME_SEEDS else 1
-        found = self._first_failing(candidates(smallest), max(least, self._seeds))
-        if found is None or all(fault.is_concrete for fault in found.spec.schedule or []):
-            return found
-        # Aimed faults as the ones they became, so that the passes to come can cut them down.
-        return self._first_failing([scheduled(found.spec, found.faults)], 1) or found
+    def _reduce(self, state: Shrunk, passes: Sequence[Pass]) -> None:
+        improved = True
+        while improved and not self._spent():
+            improved = False
+            for each in passes:
+                while True:
+                    seeds = self._seeds_for(state.smallest, each)
+                    smaller = self._first_failing(each.change(state.smallest), seeds)
+                    if smaller is None:
+                        break
+                    state.smallest = smaller
+                    improved = True
+                    self._report(state, each.name)
+
+    def _reduce_aimed(self, state: Shrunk) -> None:
+        """Aims find their targets whatever else is taken away, where names would miss them."""
+        self._reduce(state, PASSES)
+        by_name = scheduled(state.smallest.spec, state.smallest.faults)
+        found = self._first_failing([by_name], 1)
+        if found is not None:
+            state.smallest = found
+            self._report(state, "by name")
+
+    def _seeds_for(self, smallest: Attempt, change: Pass) -> int:
+        if smallest.operations > SCRIPT:
+            return max(change.seeds, self._seeds)
+        least = change.quick if _is_concrete(smallest) else MANY_SEEDS
+        return max(least, self._seeds)
 
     def _first_failing(self, candidates: Iterable[TrialSpec], seeds: int) -> Attempt | None:
         """In their order, so that the result does not depend on how many processes there are."""
@@ -123,3 +142,7 @@ class Shrinker:
     def _report(self, state: Shrunk, name: str) -> None:
         self._count(state)
         self._progress(state, name)
+
+
+def _is_concrete(attempt: Attempt) -> bool:
+    return all(fault.is_concrete for fault in attempt.spec.schedule or [])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from . import registry
 from .attempts import Attempt
 from .planned_fault import PlannedFault
-from .spec import TrialSpec
+from .spec import TrialSpec, with_schedule
 
 Change = Callable[[Attempt], Iterator[TrialSpec]]
 
@@ -21,16 +22,18 @@ SCRIPT = 500
 """From so few operations on they are taken away one by one."""
 
 SHORTEST_S = 0.2
-LEAD_S = 0.5
+LEAD_S = 0.1
 """A fault strikes no earlier than this: there must be something to disturb."""
+
+QUIET_S = 0.5
+"""Between faults that are aimed anew: there must be somebody in the role."""
 
 _replace = msgspec.structs.replace
 
 
 def scheduled(spec: TrialSpec, faults: Sequence[PlannedFault]) -> TrialSpec:
     """The same trial with these faults."""
-    kinds = list(dict.fromkeys(fault.kind for fault in faults))
-    return _replace(spec, schedule=list(faults), nemeses=kinds)
+    return with_schedule(spec, faults)
 
 
 def less_time(at: Attempt) -> Iterator[TrialSpec]:
@@ -107,8 +110,7 @@ def fewer_clients(at: Attempt) -> Iterator[TrialSpec]:
 def shorter_faults(at: Attempt) -> Iterator[TrialSpec]:
     """Each healed earlier."""
     for index, fault in enumerate(_faults(at)):
-        until_s = at.spec.time_limit_s if fault.until_s is None else fault.until_s
-        lasts_s = min(until_s, at.spec.time_limit_s) - fault.at_s
+        lasts_s = _lasts_s(at, fault)
         for share in (0.25, 0.5, 0.75):
             if lasts_s * (1 - share) > 0.1:
                 shorter = round(fault.at_s + lasts_s * share, 3)
@@ -147,16 +149,20 @@ def aimed_anew(at: Attempt) -> Iterator[TrialSpec]:
     For failures that many faults had a part in: concrete cuts name nodes that have another role
     once an earlier fault is gone, but what a fault was aimed at stays.
     """
-    by_aim = {msgspec.json.encode([f.kind, f.aim]): f for f in _faults(at) if f.aim}
-    for fault in reversed(by_aim.values()):
-        until_s = at.spec.time_limit_s if fault.until_s is None else fault.until_s
-        lasts_s = round(min(until_s, at.spec.time_limit_s) - fault.at_s, 3)
+    by_aim: dict[bytes, tuple[float, PlannedFault]] = {}
+    for fault in _faults(at):
+        if fault.aim:
+            aim = msgspec.json.encode([fault.kind, fault.aim])
+            lasts_s = _lasts_s(at, fault)
+            if aim not in by_aim or lasts_s > by_aim[aim][0]:
+                by_aim[aim] = lasts_s, fault
+    for lasts_s, fault in reversed(by_aim.values()):
         for times in (1, 2):
             faults = [
                 _replace(fault.aimed_anew(), at_s=start_s, until_s=round(start_s + lasts_s, 3))
-                for start_s in (round(LEAD_S + i * (lasts_s + LEAD_S), 3) for i in range(times))
+                for start_s in (round(LEAD_S + i * (lasts_s + QUIET_S), 3) for i in range(times))
             ]
-            time_limit_s = round((faults[-1].until_s or 0) + LEAD_S, 3)
+            time_limit_s = round((faults[-1].until_s or 0) + QUIET_S, 3)
             if time_limit_s < at.spec.time_limit_s * 0.8:
                 yield _replace(scheduled(at.spec, faults), time_limit_s=time_limit_s)
 
@@ -183,30 +189,50 @@ MANY_SEEDS = 40
 """For short trials whose faults strike nodes by name, whichever of them leads."""
 
 SOME_SEEDS = 8
-"""For trials that are quick already."""
+"""For changes that make for other elections, say, than the ones that the faults were good for."""
 
-PASSES: Sequence[tuple[str, Change, int]] = (
-    ("aimed anew", aimed_anew, MANY_SEEDS),
-    ("less time", less_time, 1),
-    ("last faults", last_faults, MANY_SEEDS),
-    ("fewer faults", fewer_faults, 1),
-    ("fewer nodes", fewer_nodes, SOME_SEEDS),
-    ("fewer clients", fewer_clients, SOME_SEEDS),
-    ("smaller workload", smaller_workload, SOME_SEEDS),
-    ("fewer moves", fewer_moves, 1),
-    ("earlier faults", earlier_faults, SOME_SEEDS),
-    ("fewer targets", fewer_targets, 1),
-    ("shorter faults", shorter_faults, 1),
-    ("gentler faults", gentler_faults, 1),
-    ("fewer operations", fewer_operations, 1),
+
+class Pass(NamedTuple):
+    """A change, and with at least how many seeds its candidates are tried.
+
+    ``quick`` is how many if trials are quick already: see :data:`SCRIPT`.
+    """
+
+    name: str
+    change: Change
+    seeds: int = 1
+    quick: int = 1
+
+
+AIM = Pass("aimed anew", aimed_anew, MANY_SEEDS, MANY_SEEDS)
+"""Tried first, for it can do away with nearly everything."""
+
+PASSES: Sequence[Pass] = (
+    Pass("less time", less_time),
+    Pass("last faults", last_faults, MANY_SEEDS, MANY_SEEDS),
+    Pass("fewer faults", fewer_faults),
+    Pass("fewer clients", fewer_clients, quick=MANY_SEEDS),
+    Pass("smaller workload", smaller_workload, quick=SOME_SEEDS),
+    Pass("fewer nodes", fewer_nodes, quick=SOME_SEEDS),
+    Pass("fewer moves", fewer_moves),
+    Pass("earlier faults", earlier_faults, quick=SOME_SEEDS),
+    Pass("fewer targets", fewer_targets),
+    Pass("shorter faults", shorter_faults),
+    Pass("gentler faults", gentler_faults),
+    Pass("fewer operations", fewer_operations, quick=SOME_SEEDS),
 )
-"""Name, change, and at least how many seeds (some only for quick trials). In this order, for
-what makes a trial quicker makes all that comes later quicker too.
-"""
+"""In this order, for what makes a trial quicker makes all that comes later quicker too."""
 
 
 def _faults(at: Attempt) -> list[PlannedFault]:
     return sorted(at.spec.schedule or [], key=lambda fault: fault.at_s)
+
+
+def _lasts_s(at: Attempt, fault: PlannedFault) -> float:
+    limit_s = at.spec.time_limit_s
+    return round(
+        (limit_s if fault.until_s is None else min(fault.until_s, limit_s)) - fault.at_s, 3
+    )
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """Shrinking takes away what a failure does not need, and keeps the failure."""
 
+import msgspec
 import pytest
 from test_repeat import spec
 
@@ -8,6 +9,7 @@ from duress.harness.attempts import Attempt, AttemptPool, attempt
 from duress.harness.errors import UserError
 from duress.harness.planned_fault import PlannedFault
 from duress.harness.shrink import Shrinker
+from duress.harness.spec import with_schedule
 
 STALE = {
     "options": {"mutant": "stale-read"},
@@ -29,7 +31,7 @@ FAULTS = [
 
 
 def failed(**changes):
-    wanted = shrink_steps.scheduled(spec(time_limit_s=8.0, **changes), FAULTS)
+    wanted = with_schedule(spec(time_limit_s=8.0, **changes), FAULTS)
     return Attempt(wanted, "invalid", ["nonlinearizable"], 100, 5.0, FAULTS, 1.0)
 
 
@@ -101,7 +103,7 @@ def test_aims_are_tried_alone_in_a_short_trial():
         PlannedFault("partition", 3.0, 4.5, ["n1"], {"cut": CUT}, {"shape": "leapfrog"}),
     ]
     at = failed()
-    at = Attempt(shrink_steps.scheduled(at.spec, aimed), "invalid", [], 100, 5.0, aimed, 1.0)
+    at = Attempt(with_schedule(at.spec, aimed), "invalid", [], 100, 5.0, aimed, 1.0)
     tried = list(shrink_steps.aimed_anew(at))
     assert [[f.kind for f in each.schedule or []] for each in tried] == [
         ["partition"],
@@ -110,8 +112,33 @@ def test_aims_are_tried_alone_in_a_short_trial():
         ["kill", "kill"],
     ]
     first = (tried[0].schedule or [])[0]
-    assert (first.at_s, first.until_s, first.is_concrete) == (0.5, 2.0, False)
-    assert tried[0].time_limit_s == 2.5
+    assert (first.at_s, first.until_s, first.is_concrete) == (0.1, 1.6, False)
+    assert tried[0].time_limit_s == 2.1
+
+
+def test_what_roles_can_tell_is_reduced_before_nodes_are_named():
+    figure_8 = spec(
+        options={"mutant": "commits-old-term", "partition-shapes": "leapfrog", "max_batch": 2},
+        mutant="commits-old-term",
+        concurrency=20,
+        time_limit_s=6.0,
+    )
+    leap = PlannedFault("partition", 2.5, 5.5, aim={"shape": "leapfrog"})
+    with AttemptPool(1) as pool:
+        tried = (with_seed(with_schedule(figure_8, [leap]), seed) for seed in range(40))
+        failing = next(each.spec for each in pool.run(tried) if each.failed)
+        steps = []
+        shrinker = Shrinker(
+            pool, trials=250, minutes=1, progress=lambda _, step: steps.append(step)
+        )
+        result = shrinker.shrink(failing)
+    assert result.smallest.operations < result.before.operations / 10
+    assert steps[:2] == ["as a schedule", "aimed anew"]
+    assert result.smallest.spec.schedule is not None
+
+
+def with_seed(trial, seed):
+    return msgspec.structs.replace(trial, seed=seed)
 
 
 def test_operations_are_left_out_by_number():
@@ -134,8 +161,8 @@ def test_the_workload_says_what_makes_it_smaller():
 
 def test_faults_move_to_the_front_together_with_the_end():
     moved = next(iter(shrink_steps.earlier_faults(failed())))
-    assert [fault.at_s for fault in moved.schedule or []] == [0.65, 4.65]
-    assert moved.time_limit_s == 6.65
+    assert [fault.at_s for fault in moved.schedule or []] == [0.29, 4.29]
+    assert moved.time_limit_s == 6.29
     last = next(iter(shrink_steps.last_faults(failed())))
-    assert [(f.kind, f.at_s, f.until_s) for f in last.schedule or []] == [("kill", 0.5, 1.5)]
-    assert last.time_limit_s == 2.5
+    assert [(f.kind, f.at_s, f.until_s) for f in last.schedule or []] == [("kill", 0.1, 1.1)]
+    assert last.time_limit_s == 2.1
