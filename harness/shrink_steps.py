@@ -213,7 +213,7 @@ PASSES: Sequence[Pass] = (
     Pass("fewer faults", fewer_faults),
     Pass("fewer clients", fewer_clients, quick=MANY_SEEDS),
     Pass("smaller workload", smaller_workload, quick=SOME_SEEDS),
-    Pass("fewer nodes", fewer_nodes, quick=SOME_SEEDS),
+    Pass("fewer nodes", fewer_nodes, quick=MANY_SEEDS),
     Pass("fewer moves", fewer_moves),
     Pass("earlier faults", earlier_faults, quick=SOME_SEEDS),
     Pass("fewer targets", fewer_targets),
