@@ -48,10 +48,10 @@ def test_a_stale_read_needs_next_to_nothing():
         result = shrinker.shrink(spec(**STALE, seed=1))
     smallest = result.smallest
     assert smallest.failed
-    assert smallest.operations < result.before.operations / 3
+    assert smallest.operations <= 3
     assert len(smallest.spec.schedule or []) <= 1
-    assert len(smallest.spec.nodes) == 3
-    assert seen
+    assert smallest.spec.concurrency == 1
+    assert seen[0] > 100 > seen[-1]
     assert attempt(smallest.spec).anomalies == ["nonlinearizable"]
 
 
