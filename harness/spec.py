@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from .composition import FaultPhase
 from .errors import UserError
 from .planned_fault import PlannedFault
 
@@ -20,7 +22,11 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``interval_s``      mean time between the nemesis's actions.
     ``options``         ``--set`` pairs, for system, workload, nemeses and cluster alike.
     ``check_time_s``    budget of each checker.
-    ``schedule``        the faults and their times; ``None``: the nemeses decide.
+    ``weights``         how often faults of each nemesis come relative to the others; empty: each
+                        in a rhythm of its own. A nemesis without one has 1.
+    ``fault_phases``    parts of the main phase with nemeses (some of ``nemeses``) and weights of
+                        their own; empty: all of them all the time.
+    ``schedule``        the faults and their times, in place of both; ``None``: the nemeses decide.
     ``operations``      numbers (from 0) of the client operations of the main phase that are
                         performed, in the order in which they are drawn; ``None``: all.
     """
@@ -40,6 +46,8 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     interval_s: float = 3.0
     options: dict[str, Any] = {}
     check_time_s: float = 60.0
+    weights: dict[str, float] = {}
+    fault_phases: list[FaultPhase] = []
     schedule: list[PlannedFault] | None = None
     operations: list[int] | None = None
 
@@ -57,6 +65,18 @@ def validate(spec: TrialSpec) -> TrialSpec:
     if not spec.nodes or len(set(spec.nodes)) != len(spec.nodes):
         raise UserError(f"nodes: expected distinct names, at least one, got {spec.nodes}")
     return spec
+
+
+def with_schedule(spec: TrialSpec, faults: Sequence[PlannedFault]) -> TrialSpec:
+    """The same trial with these faults, and with nothing that says which to draw."""
+    return msgspec.structs.replace(
+        spec, schedule=list(faults), nemeses=kinds_of(faults), weights={}, fault_phases=[]
+    )
+
+
+def kinds_of(faults: Sequence[PlannedFault]) -> list[str]:
+    """The nemeses that a schedule needs, in the order of their first fault."""
+    return list(dict.fromkeys(fault.kind for fault in faults))
 
 
 def parse_concurrency(text: str, nodes: int) -> int:

@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "Judge histories recorded by anyone.",
     "report": "Judge and render a saved run again.",
     "convert": "Write a history in another format, such as Jepsen's EDN.",
+    "init": "Make a suite for a system of your own.",
     "images": "Build the container images of systems.",
     "clean": "Remove what a killed harness left behind.",
     "doctor": "Say what this machine can do.",
@@ -66,7 +67,8 @@ def main(arguments: list[str] | None = None) -> Any:
     """The console script."""
     try:
         result = cli.main(arguments, prog_name="duress", standalone_mode=False)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("duress: interrupted", err=True)
         status = EXIT_INFRASTRUCTURE
     except click.ClickException as error:
         error.show()
@@ -81,4 +83,8 @@ def main(arguments: list[str] | None = None) -> Any:
         status = 0
     else:
         status = result if isinstance(result, int) else 0
+    if arguments is None:  # the process is over
+        from .interruption import ignore
+
+        ignore()
     sys.exit(status)
