@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -31,14 +32,31 @@ def load(kind: str, name: str) -> Any:
     for entry in _entries(kind):
         if entry.name == name:
             return _loaded(kind, entry)
-    known = ", ".join(names(kind)) or "none"
-    raise UserError(f"no {_singular(kind)} named {name!r}; there are: {known} (or path.py:Name)")
+    known = names(kind)
+    raise UserError(
+        f"no {_singular(kind)} named {name!r}{did_you_mean(name, known)}; there are: "
+        f"{', '.join(known) or 'none'} (or path.py:Name)"
+    )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'kill'?)``, or nothing where no known word is like it."""
+    import difflib
+
+    close = difflib.get_close_matches(word, list(known), 1, 0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def mutants() -> list[Any]:
     """Every registered mutant of every system, sorted by system and name."""
     found = [mutant for entry in _entries("mutants") for mutant in _loaded("mutants", entry)]
     return sorted(found, key=lambda mutant: (mutant.system, mutant.name))
+
+
+def findings() -> list[Any]:
+    """Every registered finding about a real system, sorted by system, in their order."""
+    found = [each for entry in _entries("findings") for each in _loaded("findings", entry)]
+    return sorted(found, key=lambda finding: finding.system)
 
 
 def doc_line(thing: Any) -> str:

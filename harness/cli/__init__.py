@@ -15,6 +15,7 @@ COMMANDS = {
     "run": "Run a system on a cluster under faults and judge what its clients saw.",
     "hunt": "Try seed after seed in virtual time until a promise is broken.",
     "prove": "Hunt every planted bug and try the right versions: the kill matrix.",
+    "rediscover": "Show again what others found in real systems.",
     "replay": "Repeat a saved run: the same seed, or the same faults at the same times.",
     "shrink": "Reduce a saved failing run on sim to its smallest.",
     "list": "List systems, workloads, nemeses, clusters, checkers or mutants.",
