@@ -57,7 +57,9 @@ Examples:
 @click.option(
     "--sample", type=click.IntRange(1), help="So many mutants of each system [all; 2 if not sim]."
 )
-@click.option("--hunts", type=click.IntRange(0), help="Hunts for each mutant [5; quick, real: 1].")
+@click.option(
+    "--hunts", type=click.IntRange(0), help="Hunts for each mutant [5; quick, real: 1]; 0: none."
+)
 @click.option(
     "--budget-trials", type=click.IntRange(1), help="Most trials a hunt [2000; quick 300; real 8]."
 )
@@ -100,7 +102,7 @@ def command(
     chosen = _systems(systems, cluster)
     if sample is None and cluster != "sim" and not mutants:
         sample = REAL_SAMPLE
-    planted = _planted(chosen, mutants, sample, flags["seed"])
+    planted = _planted(chosen, mutants, sample, flags["seed"]) if limits["hunts"] else []
     show = sys.stderr if print_json or markdown else sys.stdout
     trial: dict[str, Any] = {"seed": flags["seed"], "time_limit_s": limits["time_limit_s"]}
     if quick:
