@@ -1,0 +1,77 @@
+"""A node whose programs stand still for a part of every tenth of a second.
+
+That is how a quota of processor time looks to a program that has used it up, without a control
+group. Standard library only: this runs on hosts reached by ssh, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from .background import Background
+
+PERIOD_S = 0.1
+
+
+class DutyCycle:
+    """``stop`` and ``go`` let all programs of the node stand still and go on, now.
+
+    What else stops them holds it meanwhile: ``hold`` and ``release`` for as long as somebody wants
+    them to stand still, ``lock`` for as long as nothing may change.
+    """
+
+    def __init__(
+        self, stop: Callable[[], object], go: Callable[[], object], period_s: float = PERIOD_S
+    ) -> None:
+        self._stop = stop
+        self._go = go
+        self._period_s = period_s
+        self._share = 1.0
+        self._is_held = False
+        self._ticking = Background()
+        self.lock = asyncio.Lock()
+
+    @property
+    def is_ticking(self) -> bool:
+        """Whether programs that stand still now will go on by themselves."""
+        return self._ticking.is_begun and not self._is_held
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody else stops them."""
+        return self._is_held
+
+    async def squeeze(self, share: float) -> None:
+        """Let them go for ``share`` of the time."""
+        self._share = share
+        if not self._ticking.is_begun:
+            self._ticking.begin(self._tick())
+
+    async def relax(self) -> None:
+        """Let them go, unless they are held. Idempotent."""
+        if self._ticking.is_begun:
+            await self._ticking.end()  # had it failed, so does what follows
+            await self._unless_held(self._go)
+
+    async def hold(self) -> None:
+        """Change nothing until :meth:`release`."""
+        async with self.lock:
+            self._is_held = True
+
+    async def release(self) -> None:
+        """Go on."""
+        async with self.lock:
+            self._is_held = False
+
+    async def _tick(self) -> None:
+        while True:
+            await self._unless_held(self._stop)
+            await asyncio.sleep(self._period_s * (1 - self._share))
+            await self._unless_held(self._go)
+            await asyncio.sleep(self._period_s * self._share)
+
+    async def _unless_held(self, change: Callable[[], object]) -> None:
+        async with self.lock:
+            if not self._is_held:
+                change()
