@@ -39,7 +39,7 @@ class Availability:
     ``node`` too, and in steps of ``bin_s`` seconds; ``quiet_rate``; for each fault the fields of
     :class:`~.interruptions.Impact` (nanoseconds); of all faults ``detection_s``, ``recovery_s``
     (median and most) and ``recovery_rate``, the share of faults after whose heal service came
-    back before the next fault, of those where that can be told.
+    back before the next fault, of those where that can be told; ``by_kind`` of faults the same.
     """
 
     options: ClassVar[Mapping[str, str]] = {
@@ -166,6 +166,22 @@ def _statistics(service: Service, of: Calls, impacts: Sequence[Impact]) -> dict[
         "detection_s": _spread([impact.detection_ns for impact in impacts]),
         "recovery_s": _spread([impact.recovery_ns for impact in impacts]),
         "recovery_rate": sum(known) / len(known) if known else None,
+        "by_kind": _by_kind(impacts),
+    }
+
+
+def _by_kind(impacts: Sequence[Impact]) -> dict[str, dict[str, Any]]:
+    """By kind of fault: how many, and how soon the system noticed them and recovered."""
+    return {
+        kind: {
+            "faults": len(mine),
+            "detection_s": _spread([impact.detection_ns for impact in mine]),
+            "served_again_s": _spread([impact.served_again_ns for impact in mine]),
+            "recovery_s": _spread([impact.recovery_ns for impact in mine]),
+            "not_recovered": sum(impact.recovered is False for impact in mine),
+        }
+        for kind in dict.fromkeys(impact.kind for impact in impacts)
+        for mine in [[impact for impact in impacts if impact.kind == kind]]
     }
 
 

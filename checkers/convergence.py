@@ -28,6 +28,9 @@ MODELS = {
 
 REGISTER, SET, COUNTER = "register", "set", "counter"
 
+UPDATES_NAMED = 4
+"""So many updates of an element on which replicas differ are named, the last ones."""
+
 
 class Convergence:
     """Judges the ``final`` answers of all nodes against all updates.
@@ -58,7 +61,7 @@ class Convergence:
         if not answers.by_node:
             return strange("no node was asked in the end, or none answered", statistics)
         tally = Tally()
-        self._agreement(tally, answers)
+        self._agreement(tally, answers, history)
         judges: Mapping[str, Callable[[], dict[str, Any]]] = {
             REGISTER: partial(
                 convergence_registers.judge, tally, history, answers, self.conflicts, self.real_time
@@ -73,14 +76,14 @@ class Convergence:
         names = ", ".join(answers.silent)
         return tally.verdict(statistics, vacuous=f"never answered: {names}" if names else "")
 
-    def _agreement(self, tally: Tally, answers: FinalAnswers) -> None:
+    def _agreement(self, tally: Tally, answers: FinalAnswers, history: History) -> None:
         if self.kind == REGISTER:
             for key, held in answers.by_key().items():
-                _compare(
-                    tally, {node: each.value[key] for node, each in held.items()}, answers, key
-                )
+                values = {node: each.value[key] for node, each in held.items()}
+                _compare(tally, values, answers, None, key)
         else:
-            _compare(tally, {n: each.value for n, each in answers.by_node.items()}, answers)
+            held_by = {n: each.value for n, each in answers.by_node.items()}
+            _compare(tally, held_by, answers, history if self.kind == SET else None)
 
     @classmethod
     def models(cls) -> dict[str, str]:
@@ -97,13 +100,19 @@ class Convergence:
 
 
 def _compare(
-    tally: Tally, held: Mapping[str, Any], answers: FinalAnswers, key: str | None = None
+    tally: Tally,
+    held: Mapping[str, Any],
+    answers: FinalAnswers,
+    history: History | None,
+    key: str | None = None,
 ) -> None:
-    """All equal? A list counts as a set."""
+    """All equal? A list counts as a set. Of a set, the ``history`` says how they came to differ."""
     first = next(iter(held))
     for node, value in held.items():
         if _plain(value) != _plain(held[first]):
             indices = [answers.by_node[first].index, answers.by_node[node].index]
+            if history is not None:
+                indices += _updates(history, _one_of_difference(held[first], value))
             explain = partial(_divergence, key, (first, held[first]), (node, value), indices)
             tally.add("divergence", explain)
             return
@@ -113,15 +122,40 @@ def _plain(value: Any) -> Any:
     return sorted(value, key=str) if isinstance(value, list) else value
 
 
+def _one_of_difference(one: Any, other: Any) -> Any:
+    """An element that one of two sets lacks."""
+    if not isinstance(one, list) or not isinstance(other, list):
+        return None
+    return next((v for a, b in ((one, other), (other, one)) for v in a if v not in b), None)
+
+
+def _updates(history: History, element: Any) -> list[int]:
+    """The last few updates of an element of a set that may have taken effect."""
+    found = [
+        invoked.index
+        for invoked, completion in history.pairs()
+        if invoked.f in ("add", "remove")
+        and invoked.value == element
+        and (completion is None or completion.type != "fail")
+    ]
+    return found[-UPDATES_NAMED:]
+
+
+def _listed(values: list[Any]) -> str:
+    return shown(values[0]) if len(values) == 1 else shown(values)
+
+
 def _divergence(
     key: str | None, one: tuple[str, Any], other: tuple[str, Any], indices: list[int]
 ) -> Anomaly:
     what = "" if key is None else f" of key {key}"
     text = f"After everything was healed and quiet, {one[0]} and {other[0]} still differ{what}: "
     if isinstance(one[1], list) and isinstance(other[1], list) and key is None:
-        here = sorted((v for v in one[1] if v not in other[1]), key=str)
-        there = sorted((v for v in other[1] if v not in one[1]), key=str)
-        text += f"only {one[0]} has {shown(here)}, only {other[0]} has {shown(there)}."
+        parts = []
+        for (has, mine), (lacks, others) in ((one, other), (other, one)):
+            if missing := sorted((v for v in mine if v not in others), key=str):
+                parts.append(f"{has} has {_listed(missing)}, which {lacks} has not")
+        text += "; ".join(parts) + "."
     else:
         text += f"{one[0]} holds {shown(one[1])}, {other[0]} holds {shown(other[1])}."
     return Anomaly("divergence", text, sorted(indices), key=key)

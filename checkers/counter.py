@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..harness.calls import Calls, calls
 from ..harness.errors import UserError
-from ..harness.history import FAIL, OK, History
+from ..harness.history import FAIL, History
 from ..harness.verdict import Anomaly, Verdict
 from .counter_sums import Sums, unreachable
 from .elements import LISTED, Witnesses
+from .set_readings import named_final, reads_of
 from .tally import Tally, shown, strange, wishes_of
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Counter:
 
     ``initial``       what it shows at first.
     ``linearizable``  every read is judged by real time; if not, only those that began after the
-                      last addition was over (after healing, say), and of the others that nothing
-                      shows which was never added.
+                      last addition was over (after healing, say; if any are called ``final``,
+                      those), and of the others that nothing shows which was never added.
 
     An addition of unknown outcome may take effect at any time after it began, or never.
 
@@ -56,7 +57,7 @@ class Counter:
         tally, figures, judged = Tally(), _Figures(), 0
         for key, mine in everything.by_key():
             adds = mine.named("add")
-            adds, reads = adds.those(adds.outcome != FAIL), mine.named("read").ended(OK)
+            adds, reads = adds.those(adds.outcome != FAIL), reads_of(mine)
             codes = adds.columns.value[adds.position], reads.columns.value[reads.completion]
             try:
                 deltas, values = (_numbers(adds.columns.values, each) for each in codes)
@@ -76,7 +77,9 @@ class Counter:
         began, ended, values = reads.began, reads.ended, reads.values
         book = reads.book
         # Unless real time counts, nothing is sure before everything is over.
-        exact = np.full(len(began), True) if self.linearizable else began > book.over_at
+        exact = np.full(len(began), True)
+        if not self.linearizable:
+            exact = (began > book.over_at) & reads.final
         sure_at = np.where(exact, began, 0)
         low, high = book.bounds(sure_at, ended)
         figures.take(low, values, high)
@@ -197,6 +200,7 @@ class _Reads:
         self._tells = Witnesses(history)
         self._key = key
         self.began, self.ended, self.values = reads.position, reads.completion, values
+        self.final = named_final(reads)
         self.book = book
 
     def _read(self, at: int) -> str:

@@ -59,7 +59,7 @@ class Fencing(OneModel):
             _judge_repetition(sights, tally)
             _judge(sights, tally, "sequencer-regression", _regression)
         for sights in accesses.values():
-            _judge(sights, tally, "stale-sequencer-accepted", _stale)
+            _judge(sights, tally, "stale-sequencer-accepted", partial(_stale, sights))
         statistics = {
             "operations": operations,
             "grants": sum(len(sights) for sights in grants.values()),
@@ -107,7 +107,7 @@ def _regression(before: Sight, after: Sight) -> Anomaly:
     return Anomaly("sequencer-regression", text, _indices(before, after), key=key)
 
 
-def _stale(before: Sight, after: Sight) -> Anomaly:
+def _stale(sights: Sequence[Sight], before: Sight, after: Sight) -> Anomaly:
     key = before[1].key
     saw = "accepted a write with" if before[1].f == "put" else "was read with"
     now = "accepted one by" if after[1].f == "put" else "was read by"
@@ -116,7 +116,16 @@ def _stale(before: Sight, after: Sight) -> Anomaly:
         f"{who(before[1].process)}), but later {now} {who(after[1].process)} with sequencer "
         f"{after[0]} ({at(after[2])}): an outdated holder was let through."
     )
-    return Anomaly("stale-sequencer-accepted", text, _indices(before, after), key=key)
+    indices = _indices(before, after)
+    if after[1].f == "get":
+        # Whose write it was, if that is known.
+        culprits = [
+            sight[1].index
+            for sight in sights
+            if sight[1].f == "put" and sight[0] == after[0] and sight[1].index < after[2].index
+        ]
+        indices = sorted({*indices, *culprits[-1:]})
+    return Anomaly("stale-sequencer-accepted", text, indices, key=key)
 
 
 def _indices(before: Sight, after: Sight) -> list[int]:

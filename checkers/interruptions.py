@@ -29,10 +29,15 @@ REFUSALS = frozenset(
         "key-already-exists",
         "not-found",
         "empty",
+        "held",
+        "not-held",
+        "not-the-holder",
     }
 )
 """Errors by which a system that is serving says no: the call failed, the service did not.
-The names are Maelstrom's (``resources/errors.edn``) and those that our clients use."""
+The names are Maelstrom's (``resources/errors.edn``) and those that our clients use; the last three
+are of locks that somebody else holds. A client of one's own says which failures are answers by
+the first word of its error."""
 
 SHORTEST_NS = 100_000_000
 """Nothing shorter than this counts as an interruption, however fast calls follow each other."""
@@ -65,6 +70,9 @@ def _is_refusal(error: Any) -> bool:
 class Impact:
     """What clients noticed of one fault.
 
+    ``targets``           the nodes that it struck.
+    ``start_ns``, ``end_ns``  when it began to have an effect, and when it was healed (``None``: it
+                          was not).
     ``first_trouble_ns``  from injection to the end of the first call that was not served, of
                           those that started afterwards; ``None``: there was none.
     ``detection_ns``      from injection to the first ok after the first silence while it was
@@ -72,18 +80,24 @@ class Impact:
                           there was no silence; ``None`` if it lasted as long as the fault, or there
                           was no undisturbed time to tell a silence by.
     ``longest_gap_ns``    longest time without an ok while it was active.
+    ``served_again_ns``   from heal to the first ok after it; ``None``: there was none.
     ``recovery_ns``       from heal until ok calls come undisturbed again; 0 if they never stopped
                           to; ``None`` if not before the next fault, or unknown.
-    ``recovered``         whether that came; ``None``: there was too little time to tell.
+    ``recovered``         whether that came; ``None``: there was too little time to tell, or another
+                          fault was still active, which alone may have kept it from coming.
     ``watched_ns``        from heal to the next fault or the end of the load.
     ``served``            share of the calls started while it was active that were served.
     """
 
     id: int
     kind: str
+    targets: list[str]
+    start_ns: int
+    end_ns: int | None
     first_trouble_ns: int | None
     detection_ns: int | None
     longest_gap_ns: int | None
+    served_again_ns: int | None
     recovery_ns: int | None
     recovered: bool | None
     watched_ns: int
@@ -147,18 +161,41 @@ class Service:
         gaps = np.diff(at)
         until = self._watched_until(window)
         recovery, recovered = self._recovery(window.healed, until)
+        if recovery != 0 and self._others_at(window):
+            recovery, recovered = None, None
         return Impact(
             id=window.id,
             kind=window.kind,
+            targets=window.targets,
+            start_ns=start,
+            end_ns=window.healed,
             first_trouble_ns=trouble,
             detection_ns=self._detection(at, gaps),
             longest_gap_ns=int(gaps.max()),
+            served_again_ns=self._served_again(window.healed),
             recovery_ns=recovery,
             recovered=recovered,
             watched_ns=max(0, until - stop),
             served=self.share(start, stop),
             calls=high - low,
         )
+
+    def _others_at(self, window: FaultWindow) -> bool:
+        """Whether another fault was active when this one was healed."""
+        healed = window.healed
+        return healed is not None and any(
+            other.injecting <= healed < other.end(self._end)
+            for other in self.windows
+            if other.id != window.id
+        )
+
+    def _served_again(self, healed: int | None) -> int | None:
+        import numpy as np
+
+        if healed is None:
+            return None
+        at = int(np.searchsorted(self._ends, healed, "right"))
+        return int(self._ends[at]) - healed if at < len(self._ends) else None
 
     def _detection(self, at: NDArray[np.int64], gaps: NDArray[np.int64]) -> int | None:
         if not self.rate:

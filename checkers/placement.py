@@ -22,6 +22,9 @@ MODELS = {"placement": "a store on a ring that changes: agreement, no lost key, 
 
 MOVEMENT, BALANCE, REPLICAS = 1.6, 1.6, 2
 
+CHANGES_NAMED = 3
+"""So many changes of the ring, the last ones, are named beside a read that came too late."""
+
 GETS, RINGS = ("get", "last-get"), ("ring", "last-ring")
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -58,7 +61,7 @@ class Placement:
         """Judge reads of keys and of rings."""
         keys: dict[bytes, list[Pair]] = {}
         rings: list[tuple[Operation, Operation]] = []
-        changes = 0
+        changes: list[Pair] = []
         for invoked, completion in history.pairs():
             if invoked.f == "put" and type(invoked.value) is not int:
                 return strange(f"operation {invoked.index}: a put needs a whole number")
@@ -67,9 +70,10 @@ class Placement:
                 keys.setdefault(_encode(invoked.key), []).append((invoked, completion))
             elif invoked.f in RINGS and is_ok and completion is not None:
                 rings.append((invoked, completion))
-            changes += invoked.f == "change" and is_ok
+            elif invoked.f == "change":
+                changes.append((invoked, completion))
         tally = Tally()
-        reads = sum(_judge_key(tally, pairs) for pairs in keys.values())
+        reads = sum(_judge_key(tally, pairs, changes) for pairs in keys.values())
         epochs = _epochs(tally, rings)
         for completion in epochs.values():
             self._judge_ring(tally, completion)
@@ -78,7 +82,7 @@ class Placement:
         statistics = {
             "keys": len(keys),
             "reads": reads,
-            "changes": changes,
+            "changes": sum(c is not None and c.type == "ok" for _, c in changes),
             "epochs_seen": len(epochs),
             "rings_read": len(rings),
             **moved,
@@ -135,7 +139,7 @@ class Placement:
         return {"changes_judged": judged, "worst_movement": round(worst, 3)}
 
 
-def _judge_key(tally: Tally, pairs: Sequence[Pair]) -> int:
+def _judge_key(tally: Tally, pairs: Sequence[Pair], changes: Sequence[Pair]) -> int:
     """Every read of one key; how many there were. Of the same name, the first one counts."""
     puts = {invoked.value: (invoked, c) for invoked, c in pairs if invoked.f == "put"}
     events: list[tuple[int, Operation, Operation | None]] = []
@@ -161,7 +165,7 @@ def _judge_key(tally: Tally, pairs: Sequence[Pair]) -> int:
         for name in names:
             if name not in told:
                 told.add(name)
-                tally.add(name, partial(_wrong_read, name, invoked, completion, newest))
+                tally.add(name, partial(_wrong_read, name, invoked, completion, newest, changes))
     return reads
 
 
@@ -217,7 +221,11 @@ def _said(told: Operation) -> str:
 
 
 def _wrong_read(
-    name: str, invoked: Operation, completion: Operation, newest: Operation | None
+    name: str,
+    invoked: Operation,
+    completion: Operation,
+    newest: Operation | None,
+    changes: Sequence[Pair],
 ) -> Anomaly:
     got = f"key {shown(invoked.key)} through {completion.node} and got {shown(completion.value)}"
     text = f"{who(invoked.process)} read {got} ({completion.time / 1e9:.3f} s)"
@@ -231,6 +239,17 @@ def _wrong_read(
             f", although {who(newest.process)}'s put of {newest.value} (operation {newest.index}) "
             "had been acknowledged before."
         )
+        # What the ring went through in between is part of the story.
+        between = [
+            change
+            for change, done in changes
+            if newest.index < change.index < completion.index
+            and (done is None or done.type != "fail")
+        ]
+        if between:
+            number = "a change" if len(between) == 1 else f"{len(between)} changes"
+            text += f" In between, clients asked for {number} of the ring."
+            indices += [change.index for change in between[-CHANGES_NAMED:]]
     return Anomaly(name, text, sorted(indices), key=invoked.key)
 
 

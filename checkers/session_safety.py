@@ -1,7 +1,7 @@
-"""What sessions promise beside locks: ephemeral files live and die with them, caches never lie.
+"""What sessions promise beside locks: ephemeral files die with them, caches and events never lie.
 
 Source: M. Burrows, "The Chubby lock service for loosely-coupled distributed systems", OSDI 2006,
-§2.3 (ephemeral files), §2.7 (caching), §2.8 (sessions).
+§2.3 (ephemeral files), §2.5 (events), §2.7 (caching), §2.8 (sessions).
 
 Values are unique. Files are judged as registers: the operations of one value (its write and all
 reads of it) span a *zone*, from the first completion to the last invocation; a register is
@@ -20,6 +20,7 @@ from typing import Any
 from ..harness.history import History
 from ..harness.operation import Operation
 from ..harness.verdict import Anomaly, Verdict
+from .lock_events import LockEvents
 from .lock_history import LockHistory, Pair, Tenure, at, encode, told
 from .one_model import OneModel
 from .tally import Tally, shown, strange, who
@@ -36,11 +37,13 @@ class SessionSafety(OneModel):
     nothing or another one there, or made another one),
     ``orphaned-ephemeral`` (it was still there after its owner knew that its session had ended),
     ``stale-read`` (of a file: older than what was written, or read, before), ``garbage-read``
-    (never written, or only later).
+    (never written, or only later); of events (see ``lock_events``) ``lost-event``,
+    ``phantom-event``, and ``premature-event``: who was told that a file had changed, or somebody
+    after that, read what was there before.
     """
 
     model = "session-safety"
-    about = "sessions: ephemeral files live and die with them, cached files are never stale"
+    about = "sessions: ephemeral files live and die with them, caches and events are never wrong"
 
     def check(self, history: History, options: Mapping[str, Any]) -> Verdict:
         """Judge every file."""
@@ -61,16 +64,22 @@ class SessionSafety(OneModel):
             "cached_reads": 0,
         }
         statistics["expired"] = sum(each.expired is not None for each in seen.tenures.values())
+        events = LockEvents(seen.pairs)
+        statistics |= events.judge(tally)
+        modified: dict[bytes, list[tuple[bytes, Operation]]] = {}
+        for kind, node, value, call in events.events():
+            if kind == "modified":
+                modified.setdefault(encode(node), []).append((encode(value), call[1]))
         for pairs in ephemerals.values():
             again = _written_twice(pairs, "announce")
             if again is not None:
                 return strange(again, statistics)
             statistics["looks"] += _judge_ephemeral(pairs, seen, tally)
-        for pairs in files.values():
+        for file, pairs in files.items():
             again = _written_twice(pairs, "write")
             if again is not None:
                 return strange(again, statistics)
-            reads = _judge_file(pairs, tally)
+            reads = _judge_file(pairs, tally, modified.get(file, ()))
             statistics["reads"] += len(reads)
             statistics["cached_reads"] += sum(bool(told(read[1]).get("cached")) for read in reads)
         vacuous = "" if statistics["looks"] or statistics["reads"] else "no file was ever read"
@@ -190,16 +199,22 @@ class Zone:
         self.first: Operation | None = None
         self.last = write
 
-    def add(self, invoked: Operation, completion: Operation) -> None:
-        """An operation with this value that has certainly happened."""
+    def prove(self, completion: Operation) -> None:
+        """By then it was there, or had been."""
         if self.first is None or completion.index < self.first.index:
             self.first = completion
+
+    def add(self, invoked: Operation, completion: Operation) -> None:
+        """An operation with this value that has certainly happened."""
+        self.prove(completion)
         if self.last is None or invoked.index > self.last.index:
             self.last = invoked
 
 
-def _judge_file(pairs: Sequence[Pair], tally: Tally) -> list[tuple[Operation, Operation]]:
-    """One file; its reads."""
+def _judge_file(
+    pairs: Sequence[Pair], tally: Tally, modified: Sequence[tuple[bytes, Operation]]
+) -> list[tuple[Operation, Operation]]:
+    """One file, of which some were told that it got a value; its reads."""
     initial = Zone(None)
     zones: dict[bytes, Zone] = {b"null": initial}
     for invoked, completion in pairs:
@@ -218,6 +233,9 @@ def _judge_file(pairs: Sequence[Pair], tally: Tally) -> list[tuple[Operation, Op
                 continue
         if zone is not None:
             zone.add(invoked, completion)
+    for value, completion in modified:
+        if value in zones:
+            zones[value].prove(completion)
     _judge_zones(list(zones.values()), initial, tally)
     return reads
 
@@ -232,7 +250,7 @@ def _judge_zones(zones: Sequence[Zone], initial: Zone, tally: Tally) -> None:
     forward = sorted((z for z in present if span(z)[0] < span(z)[1]), key=span)
     for before, after in pairwise(forward):
         if span(after)[0] < span(before)[1]:
-            tally.add("stale-read", partial(_stale, before, after))
+            tally.add(_name_of(after), partial(_stale, before, after))
     starts = [span(zone)[0] for zone in forward]
     for zone in present:
         first, last = span(zone)
@@ -240,7 +258,12 @@ def _judge_zones(zones: Sequence[Zone], initial: Zone, tally: Tally) -> None:
             # All at one time; it must not lie within another value's time.
             around = bisect_right(starts, last) - 1
             if around >= 0 and span(forward[around])[1] > first:
-                tally.add("stale-read", partial(_stale, forward[around], zone))
+                tally.add(_name_of(zone), partial(_stale, forward[around], zone))
+
+
+def _name_of(after: Zone) -> str:
+    """What it is called if a value is read although another one is known to be there."""
+    return "premature-event" if after.first and after.first.f == "hear" else "stale-read"
 
 
 def _stale(before: Zone, after: Zone) -> Anomaly:
@@ -251,14 +274,19 @@ def _stale(before: Zone, after: Zone) -> Anomaly:
     began = "was there from the beginning"
     if before.write is not None and before.first is not None:
         began = f"was known to be there ({at(before.first)})"
+    was = "was"
+    if _name_of(after) == "premature-event":
+        was = f"was, as {who(after.first.process)} was told"
     text = (
-        f"File {shown(read.key)}: {shown(value)} {began}; then {shown(other)} was "
+        f"File {shown(read.key)}: {shown(value)} {began}; then {shown(other)} {was} "
         f"({at(after.first)}); but {who(read.process)} asked for the file later ({at(read)}) and "
         f"read {shown(value)} again."
     )
     involved = [op.index for op in (before.write, after.write, read) if op is not None]
     indices = sorted({*involved})
-    return Anomaly("stale-read", text, indices, key=read.key)
+    if _name_of(after) == "premature-event":
+        indices = sorted({*indices, after.first.index})
+    return Anomaly(_name_of(after), text, indices, key=read.key)
 
 
 def _garbage(invoked: Operation, completion: Operation, wrote: Operation | None) -> Anomaly:

@@ -17,7 +17,7 @@ from ..harness.errors import UserError
 from ..harness.history import History
 from ..harness.verdict import Anomaly, Verdict
 from .elements import Witnesses, interval_text
-from .set_readings import Readings
+from .set_readings import Readings, named_final
 from .tally import Tally, shown, strange, wishes_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ ALL, LAST = "all", "last"
 
 class FinalSet:
     """Judges ``add`` of an element and the final ``read`` → a list of all. Linear.
+
+    Where reads before the end may be old in any case, those of the end are called ``final``.
 
     ``final``  ``all`` reads that began when no addition was under way any more must agree on what
                was acknowledged; or the ``last`` read alone counts. If there is no such read, the
@@ -69,7 +71,7 @@ class FinalSet:
         ends = adds.acknowledged_at()
         ends = ends[ends < len(adds.columns)].tolist()
         over = max([-1, *adds.position[-1:].tolist(), *ends])
-        chosen = np.flatnonzero(reads.position > over)
+        chosen = np.flatnonzero((reads.position > over) & named_final(reads))
         if self.final == LAST or not len(chosen):
             chosen = np.arange(max(0, len(reads) - 1), len(reads))
         return chosen

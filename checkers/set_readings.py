@@ -8,11 +8,37 @@ from typing import TYPE_CHECKING, Any
 from ..harness.calls import Calls
 from ..harness.history import FAIL, OK
 from .elements import NEVER, Numbering
+from .final_answers import FINAL
 from .tally import shown
+
+READS = ("read", FINAL)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+def reads_of(mine: Calls) -> Calls:
+    """All reads that succeeded; those of the end may bear a name of their own, ``final``."""
+    import numpy as np
+
+    known = [code for code, f in enumerate(mine.fs) if f in READS]
+    return mine.those(np.isin(mine.f, known)).ended(OK)
+
+
+def named_final(reads: Calls) -> NDArray[np.bool_]:
+    """By read: whether it counts as final. If none bears that name, each may be; else the last one
+    of each process, for they ask until answers change no more."""
+    import numpy as np
+
+    finals = np.flatnonzero(reads.f == (reads.fs.index(FINAL) if FINAL in reads.fs else -1))
+    if not len(finals):
+        return np.full(len(reads), True)
+    processes = reads.columns.process[reads.position[finals]]
+    _, from_the_end = np.unique(processes[::-1], return_index=True)
+    result = np.full(len(reads), False)
+    result[finals[len(finals) - 1 - from_the_end]] = True
+    return result
 
 
 class Readings:
@@ -36,7 +62,7 @@ class Readings:
 
         self.odd = ""
         adds = mine.named("add")
-        self.reads = mine.named("read").ended(OK)
+        self.reads = reads_of(mine)
         self.adds = adds.those(adds.outcome != FAIL)
         self.failed = adds.ended(FAIL)
         if wanted is not None:

@@ -99,7 +99,8 @@ def _box(history: History, at: int, edges: Sequence[dict[str, Any]]) -> Box:
     mops = micro_operations.micro_operations(invocation, completion)
     if mops is None:
         asked, answered = invocation.value, completion and completion.value
-        text = evidence.label(invocation.f, asked, answered)
+        is_known = completion is not None and completion.type == "ok"
+        text = evidence.label(invocation.f, asked, answered, is_known)
         lines = [{"text": _cut(text), "hit": True}]
     else:
         lines = [

@@ -26,6 +26,7 @@ EVIDENCE_MAX = 40
 CONTEXT_MAX = 24
 BEFORE_MAX = 4
 LABEL_LENGTH = 18
+NAME_LENGTH = 16
 
 
 def drawing(history: History, anomaly: Anomaly) -> dict[str, Any] | None:
@@ -59,7 +60,9 @@ def drawing(history: History, anomaly: Anomaly) -> dict[str, Any] | None:
                 "start": invocation.time,
                 "end": completion.time if completion is not None and known_end else None,
                 "outcome": outcome,
-                "label": label(invocation.f, invocation.value, completion and completion.value),
+                "label": label(
+                    invocation.f, invocation.value, completion and completion.value, outcome == "ok"
+                ),
                 "said": story.say_call(invocation, completion),
                 "role": "stuck" if index == stuck else "evidence" if index in chosen else "context",
                 "order": order.get(index),
@@ -78,22 +81,28 @@ def drawing(history: History, anomaly: Anomaly) -> dict[str, Any] | None:
     return {"calls": calls, "edges": arrows, "states": _last_states(anomaly.details)}
 
 
-def label(f: str, asked: Any, answered: Any) -> str:
-    """A call in a few characters: ``w 5``, ``r → 3``, ``cas 1→2``, ``append x 1; r y → [2]``."""
+def label(f: str, asked: Any, answered: Any, is_known: bool = False) -> str:
+    """A call in a few characters: ``w 5``, ``r → 3``, ``cas 1→2``, ``append x 1; r y → [2]``.
+
+    ``is_known``: what was answered is known even if it is nothing.
+    """
     for value in (answered, asked):
         mops = micro_operations.listed(value)
         if mops is not None:
             said = "; ".join(micro_operations.say(mop, LABEL_LENGTH) for mop in mops[:8])
             return said if len(said) <= 60 else f"{said[:59]}…"
     if f == "read":
-        text = "r → " + ("?" if answered is None else words.value(answered, LABEL_LENGTH))
+        text = "r → " + (
+            words.value(answered, LABEL_LENGTH) if is_known or answered is not None else "?"
+        )
     elif f == "write":
         text = f"w {words.value(asked, LABEL_LENGTH)}"
     elif f == "cas" and isinstance(asked, list | tuple) and len(asked) == 2:
         text = f"cas {words.value(asked[0], 8)}→{words.value(asked[1], 8)}"
     else:
         given = answered if answered is not None else asked
-        text = f"{words.line(f, 12)} {'' if given is None else words.value(given, 60)}"
+        name = words.line(f if len(f) <= NAME_LENGTH else f"{f[: NAME_LENGTH - 1]}…")
+        text = f"{name} {'' if given is None else words.value(given, 60)}"
     return text.strip()
 
 

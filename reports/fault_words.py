@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..harness.cluster.clocks import Disturbance
-from . import words
+from . import disk_words, packet_words, words
 
 FARTHEST_S = 1e10
 """What is farther off than that was not written by us."""
@@ -36,13 +36,31 @@ def disturbances(parameters: Mapping[str, Any]) -> list[tuple[str, Disturbance]]
 def fault(
     kind: str, targets: Sequence[str], parameters: Mapping[str, Any], nodes: Sequence[str]
 ) -> str:
-    """As :func:`.words.fault`; of clocks ``clock bump: n1 300 ms back, n2 1.20 s ahead``."""
+    """As :func:`.words.fault`; of clocks ``clock bump: n1 300 ms back, n2 1.20 s ahead``;
+    of ambushes ``ambush n1 n3 (kill-sender of promise, isolate-sender of accept)``."""
+    if traps := _traps(parameters.get("traps")):
+        return words.printable(f"{kind} {' '.join(targets)} ({', '.join(traps)})", 200)
+    if kind == "disk" and "shape" in parameters:
+        return disk_words.fault(targets, parameters)
+    if packets := packet_words.fault(kind, parameters, nodes):
+        return packets
     clocks = disturbances(parameters)
     if not clocks:
         return words.fault(kind, targets, parameters, nodes)
     parts = [f"{node} {_said(what)}" for node, what in clocks if node in targets]
     shape = parameters.get("shape")
     return words.printable(f"{kind} {shape}: {', '.join(parts) or ' '.join(targets)}", 200)
+
+
+def _traps(traps: Any) -> list[str]:
+    """On which messages an ambush strikes, and how."""
+    return [
+        f"{trap['deed']} of {trap['type']}"
+        for trap in (traps if isinstance(traps, list) else ())
+        if isinstance(trap, dict)
+        and isinstance(trap.get("deed"), str)
+        and isinstance(trap.get("type"), str)
+    ]
 
 
 def _said(what: Disturbance) -> str:

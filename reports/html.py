@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..harness.composition import FaultPhase
 from ..harness.store import write_atomically
 from ..harness.verdict import Verdict
 from . import anomalies, clock_plot, messages, packing, run_folder, statistics, story, words
@@ -104,7 +105,7 @@ def page(run: Run) -> str:
         faults=_fault_rows(run, figures),
         faults_left_out=max(0, len(figures.faults) - FAULT_ROWS_MAX),
         tallies=_tally_rows(figures),
-        figures=_figures(figures),
+        figures=_figures(run.spec, figures),
         trial=_trial(run.spec),
         command=words.line(run.spec["command"], 2000) if "command" in run.spec else None,
         run_id=words.line(str(run.spec.get("id", run.folder.name)), 120),
@@ -215,7 +216,11 @@ def _fault_rows(run: Run, figures: Statistics) -> list[dict[str, Any]]:
             "state": words.line(window.state, 20),
             "served": words.share(impact.served),
             "trouble": words.duration(impact.first_trouble_ns),
+            "detected": "no silence"
+            if impact.detection_ns == 0
+            else words.duration(impact.detection_ns),
             "gap": words.duration(impact.longest_gap_ns),
+            "served_again": words.duration(impact.served_again_ns),
             "recovery": "at once"
             if impact.recovery_ns == 0
             else words.duration(impact.recovery_ns),
@@ -239,13 +244,16 @@ def _tally_rows(figures: Statistics) -> list[tuple[str, ...]]:
     ]
 
 
-def _figures(figures: Statistics) -> list[tuple[str, str]]:
+def _figures(spec: Mapping[str, Any], figures: Statistics) -> list[tuple[str, str]]:
     rows = [
         (f"Latency of ok calls, {name}", words.duration(ns))
         for name, ns in figures.latency_ns.items()
     ]
     if figures.quiet_rate is not None:
         rows.append(("Ok calls a second while no fault was active", f"{figures.quiet_rate:,.1f}"))
+    if "recovered_s" in spec:
+        ready = words.duration(spec["recovered_s"] * 1e9)
+        rows.append(("Every node ready after the last heal in", ready))
     return rows
 
 
@@ -275,12 +283,30 @@ def _trial(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
             if isinstance(given, list):
                 given = words.names(given, 20) or "none"
             rows.append((label, words.line(str(given), 400)))
+    rows += _rhythm(spec)
     for group in ("options", "system_info", "host"):
         for name, value in spec.get(group, {}).items():
             shown = value if isinstance(value, str) else words.value(value, 300)
             rows.append(
                 (f"{group.replace('_', ' ')}: {words.line(str(name), 60)}", words.line(shown, 300))
             )
+    return rows
+
+
+def _rhythm(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Weights and phases, where the trial had any."""
+    rows = []
+    try:
+        weights = msgspec.convert(spec.get("weights", {}), dict[str, float])
+        phases = msgspec.convert(spec.get("fault_phases", []), list[FaultPhase])
+    except msgspec.ValidationError:
+        return []
+    if weights:
+        shown = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
+        rows.append(("Weights", words.line(shown, 400)))
+    if phases:
+        shown = ", ".join(f"{phase.lasts_s:g} s {phase.label}" for phase in phases)
+        rows.append(("Phases", words.line(shown, 400)))
     return rows
 
 

@@ -76,6 +76,10 @@ SESSIONS = (
     "session safety",
     "what belongs to a session lasts as long as the session, and caches are never out of date",
 )
+EVENTS = (
+    "the events of sessions",
+    "who asked to be told of changes is told of each, once it has happened, or of a fail-over",
+)
 REGULAR = (
     "regularity",
     "a read sees the last write that ended before it, or one that ran meanwhile",
@@ -147,6 +151,9 @@ PROMISES: dict[str, tuple[str, str]] = {
     "stale-sequencer-accepted": FENCING,
     "lost-ephemeral": SESSIONS,
     "orphaned-ephemeral": SESSIONS,
+    "lost-event": EVENTS,
+    "phantom-event": EVENTS,
+    "premature-event": EVENTS,
     "ownership-disagreement": PLACEMENT,
     "foreign-owner": PLACEMENT,
     "under-replicated": PLACEMENT,

@@ -48,6 +48,9 @@ _SPEC_TYPES: dict[str, tuple[type, ...]] = {
     "outcome": (str,),
     "error": (str,),
     "phases": (list,),
+    "weights": (dict,),
+    "fault_phases": (list,),
+    "recovered_s": (int, float),
     "history_origin_ns": (int,),
 }
 

@@ -318,7 +318,7 @@ def _calls(calls: Calls, stuck: int | None, lanes: _Lanes, begin: int) -> list[d
                 "outcome": outcome,
                 "role": "stuck" if invocation.index == stuck else "evidence",
                 "label": evidence.label(
-                    invocation.f, invocation.value, completion and completion.value
+                    invocation.f, invocation.value, completion and completion.value, outcome == "ok"
                 ),
                 "said": story.say_call(invocation, completion),
             }

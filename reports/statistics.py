@@ -43,7 +43,10 @@ class FaultImpact(msgspec.Struct, frozen=True):
 
     ``first_trouble_ns``  from injection to the end of the first call that was not served, of
                           those that started afterwards.
+    ``detection_ns``      from injection to the first ok after the first silence under it; 0 if
+                          there was no silence.
     ``longest_gap_ns``    longest time without an ok while it was active.
+    ``served_again_ns``   from heal to the first ok after it.
     ``recovery_ns``       from heal until ok calls come undisturbed again; 0 if they never stopped
                           to; ``None`` if not before the next fault, or unknown.
     ``served``            share of the calls started while it was active that were served.
@@ -53,6 +56,7 @@ class FaultImpact(msgspec.Struct, frozen=True):
     first_trouble_ns: int | None = None
     detection_ns: int | None = None
     longest_gap_ns: int | None = None
+    served_again_ns: int | None = None
     recovery_ns: int | None = None
     served: float | None = None
 

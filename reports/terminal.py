@@ -134,7 +134,7 @@ class LiveView:
                 self._say(f"trial: {trial_in_words(self._spec)}; run folder {event.folder}")
             case PhaseStarted():
                 self._phase = event.name
-                if event.name == "load":
+                if is_load(event.name) and self._load_began_ns is None:
                     self._load_began_ns = self._trial_ns
                 said = PHASES.get(event.name, event.name)
                 self._say(f"{said}{f' ({words.line(event.note, 200)})' if event.note else ''}")
@@ -231,7 +231,7 @@ class LiveView:
         if not self._faults:
             faults.append(f"no fault active ({self._faults_injected} injected so far)", style="dim")
         rows: list[RenderableType] = [head]
-        if self._phase == "load":
+        if is_load(self._phase):
             bar = Table.grid(expand=True)  # a bar alone does not end its line
             bar.add_row(ProgressBar(total=limit_s, completed=loaded_s, width=None))
             rows.append(bar)
@@ -245,6 +245,11 @@ class LiveView:
             title_align="left",
             border_style="dim",
         )
+
+
+def is_load(phase: str) -> bool:
+    """Whether clients run: ``load``, or ``load: kill`` where a trial has phases of faults."""
+    return phase.partition(":")[0] == "load"
 
 
 def trial_in_words(spec: TrialSpec) -> str:

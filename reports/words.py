@@ -191,10 +191,12 @@ def call(
     elif f == "write":
         what = f"asked to write{argument}{' to' + where if where else ''}"
     else:
-        what = f"asked to {verb}{argument}{' on' + where if where else ''}"
+        # A name that is no verb would not read as what was asked for.
+        how = "asked to" if f in _VERBS else "called"
+        what = f"{how} {verb}{argument}{' on' + where if where else ''}"
     why = f" ({value(error, 80)})" if error is not None else ""
     if outcome == "ok":
-        result = f", answer {value(answered)}" if answered not in (None, asked) else ""
+        result = f", answer {value(answered, 80)}" if answered not in (None, asked) else ""
         return f"{who} {what}: acknowledged{took}{result}"
     if outcome == "fail":
         return f"{who} {what}: refused{took}{why}"

@@ -13,7 +13,8 @@ from ..checkers.counter import Counter
 from ..harness.checker import Checker
 from ..harness.generator import Generator
 from ..harness.option_values import share, whole
-from .drawn import PROMISE_OPTIONS, Drawn, by_everyone, judges_every_read
+from .drawn import PROMISE_OPTIONS, Drawn, by_everyone, is_eventual, judges_every_read
+from .final_questions import final_questions
 
 
 class CounterWorkload:
@@ -36,6 +37,7 @@ class CounterWorkload:
         self._reads = share(options, "read-share", 0.4)
         self._most = whole(options, "max-delta", 5, 1, 1_000_000)
         self._subtractions = share(options, "subtract-share", 0.2)
+        self._is_eventual = is_eventual(options)
         self._checker = Counter(linearizable=judges_every_read(options))
 
     def _draw(self, random: Random, number: int) -> tuple[str, Any]:
@@ -50,7 +52,7 @@ class CounterWorkload:
 
     def final_generator(self) -> Generator | None:
         """Everyone reads once more."""
-        return by_everyone("read")
+        return final_questions() if self._is_eventual else by_everyone("read")
 
     def checkers(self) -> Mapping[str, Checker]:
         """The bounds of every read."""

@@ -15,6 +15,9 @@ from .transactions import order_of
 Draw = Callable[[Random, int], tuple[str, Any]]
 """From the trial's random and the operation's number, counted from 1: its f and its value."""
 
+EVENTUAL = "eventual"
+"""The promised level of systems that agree when all is over, and promise nothing before."""
+
 FINAL_TRIES = 3
 """How often each client tries at the end until it succeeds."""
 
@@ -51,6 +54,12 @@ PROMISE_OPTIONS: Mapping[str, str] = {
     "promised-level": "what the system promises; said by the system itself",
 }
 """What :func:`judges_every_read` takes."""
+
+
+def is_eventual(options: Mapping[str, Any]) -> bool:
+    """Whether nothing is promised but that all agree in the end: then only ``final`` reads count,
+    which ask until answers change no more."""
+    return options.get("promised-level") == EVENTUAL
 
 
 def judges_every_read(options: Mapping[str, Any]) -> bool:

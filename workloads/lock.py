@@ -1,9 +1,10 @@
 """Clients take locks, write what these protect, and stand still at the wrong moment.
 
-Beside that they make ephemeral files that vanish with their session, and read and write files that
-they cache. A client that holds a lock goes on to use it; now and then it stands still for a while,
-as in a long garbage collection, after it has seen that its lease is good and before it acts on
-that. At the end, when everything is healed, every lock is claimed until it was granted.
+Beside that they make ephemeral files that vanish with their session, read and write files that
+they cache, and let themselves be told of what happens to files and locks. A client that holds a
+lock goes on to use it; now and then it stands still for a while, as in a long garbage collection,
+after it has seen that its lease is good and before it acts on that. At the end, when everything is
+healed, every lock is claimed until it was granted.
 """
 
 from __future__ import annotations
@@ -26,12 +27,17 @@ IDLE = {"acquire": 0.36, "look": 0.2, "read": 0.24, "announce": 0.08, "get": 0.0
 BUSY = {"put": 0.45, "get": 0.1, "release": 0.25, "look": 0.08, "read": 0.09, "leave": 0.01}
 """The same for one that believes to hold a lock."""
 
+EVENTS = {"subscribe": 0.35, "hear": 0.65}
+"""The same for any client that wants to know what happens."""
+
 WAIT_MS = (0, 200, 500)
 """For how long an acquire may wait."""
 
 CLAIM_WAIT_MS = 2000
-CLAIM_TRIES = 4
-"""At the end: how long a claim may wait, and how often each client tries."""
+CLAIM_TRIES = 6
+CLAIM_AGAIN_NS = 500_000_000
+"""At the end: how long a claim may wait, how often each client tries, and after which time it tries
+again: where nobody leads yet, it is refused at once."""
 
 
 class Settings(NamedTuple):
@@ -41,6 +47,7 @@ class Settings(NamedTuple):
     names: int
     files: int
     writes: float
+    events: float
     pauses: float
     longest_pause_ms: float
 
@@ -64,9 +71,10 @@ class LockOperations(Generator):
             return PENDING, self
         random, settings = context.random, self._settings
         lock = self._holding.get(context.thread_of(process))
-        f = "write"
-        if random.random() >= settings.writes:
-            f = _drawn(random, IDLE if lock is None else BUSY)
+        f, chance = "write", random.random()
+        if chance >= settings.writes:
+            is_news = chance >= 1 - settings.events
+            f = _drawn(random, EVENTS if is_news else IDLE if lock is None else BUSY)
         key, value, written = None, {}, self._value
         if f in ("acquire", "put", "get", "release"):
             key = lock or f"lock-{int(random.random() * settings.locks)}"
@@ -74,6 +82,8 @@ class LockOperations(Generator):
             key = f"name-{int(random.random() * settings.names)}"
         elif f in ("read", "write"):
             key = f"file-{int(random.random() * settings.files)}"
+        elif f == "subscribe":
+            key = _some_node(random, settings)
         if f == "acquire":
             value["wait_ms"] = WAIT_MS[int(random.random() * len(WAIT_MS))]
         if f in ("put", "write", "announce"):
@@ -102,6 +112,13 @@ class LockOperations(Generator):
         return LockOperations(self._settings, self._value, holding)
 
 
+def _some_node(random: Random, settings: Settings) -> str:
+    """A lock, an ephemeral file or a cached one."""
+    kinds = {"lock": settings.locks, "name": settings.names, "file": settings.files}
+    kind = list(kinds)[int(random.random() * len(kinds))]
+    return f"{kind}-{int(random.random() * kinds[kind])}"
+
+
 def _is_over(event: Operation) -> bool:
     """Whether a process that held a lock does not, or knows no more, after this."""
     if event.type == "ok":
@@ -125,10 +142,11 @@ class Claims(Generator):
     """One client leaves with all that it has, claims a lock until it is granted, gives it back, and
     looks at all files.
 
-    ``steps`` are what is left to do after that; ``tries`` how often it claimed in vain.
+    ``steps`` are what is left to do after that; ``tries`` how often it left or claimed in vain;
+    ``due`` when to do it again.
     """
 
-    __slots__ = ("_lock", "_state", "_steps", "_tries")
+    __slots__ = ("_due", "_lock", "_state", "_steps", "_tries")
 
     def __init__(
         self,
@@ -136,7 +154,9 @@ class Claims(Generator):
         steps: Sequence[tuple[str, str]],
         state: str = "leave",
         tries: int = 0,
+        due: int = 0,
     ) -> None:
+        self._due = due
         self._lock = lock
         self._steps = steps
         self._state = state
@@ -150,7 +170,8 @@ class Claims(Generator):
         if self._state in ("leave", "claim", "release"):
             value = {"wait_ms": CLAIM_WAIT_MS} if self._state == "claim" else None
             key = None if self._state == "leave" else self._lock
-            step = Operation(-1, context.time, process, "invoke", self._state, value, key)
+            time = max(context.time, self._due)
+            step = Operation(-1, time, process, "invoke", self._state, value, key)
             return step, Claims(self._lock, self._steps, "wait", self._tries)
         if not self._steps:
             return None
@@ -162,13 +183,18 @@ class Claims(Generator):
         """What the outcome of a claim leads to."""
         if self._state != "wait" or event.type == "invoke":
             return self
-        if event.f in ("leave", "release"):
-            return Claims(self._lock, self._steps, "claim" if event.f == "leave" else "look")
+        if event.f == "release":
+            return Claims(self._lock, self._steps, "look")
+        tries, due = self._tries + 1, event.time + CLAIM_AGAIN_NS
+        may_try = tries < CLAIM_TRIES
+        if event.f == "leave":
+            # Who stays would keep what it holds for as long as it lives.
+            if event.type == "fail" and not _is_over(event) and may_try:
+                return Claims(self._lock, self._steps, "leave", tries, due)
+            return Claims(self._lock, self._steps, "claim")
         if event.type == "ok":
             return Claims(self._lock, self._steps, "release")
-        tries = self._tries + 1
-        state = "claim" if tries < CLAIM_TRIES else "look"
-        return Claims(self._lock, self._steps, state, tries)
+        return Claims(self._lock, self._steps, "claim" if may_try else "look", tries, due)
 
 
 class LockWorkload:
@@ -180,6 +206,7 @@ class LockWorkload:
         "names": "how many ephemeral files there may be (default 3)",
         "files": "how many files there are that clients cache (default 2)",
         "write-share": "share of operations that write such a file (default 0.04)",
+        "event-share": "share of operations that subscribe to events or hear them (default 0.05)",
         "pause-share": "share of writes and releases by lock holders before which the client "
         "stands still (default 0.08)",
         "longest-pause": "seconds for which it does so at most (default 3.5)",
@@ -197,6 +224,7 @@ class LockWorkload:
             names=whole(options, "names", 3, 1),
             files=whole(options, "files", 2, 1),
             writes=share(options, "write-share", 0.04),
+            events=share(options, "event-share", 0.05),
             pauses=share(options, "pause-share", 0.08),
             longest_pause_ms=real(options, "longest-pause", 3.5) * 1000,
         )

@@ -16,7 +16,8 @@ from ..harness.checker import Checker
 from ..harness.errors import UserError
 from ..harness.generator import Generator, phases
 from ..harness.option_values import one_of, share
-from .drawn import PROMISE_OPTIONS, Drawn, by_everyone, judges_every_read
+from .drawn import PROMISE_OPTIONS, Drawn, by_everyone, is_eventual, judges_every_read
+from .final_questions import final_questions
 
 
 class SetWorkload:
@@ -35,6 +36,7 @@ class SetWorkload:
         self._reads = share(options, "read-share", 0.15)
         if self._reads == 1.0:
             raise UserError("read-share: expected less than 1: nothing would ever be added")
+        self._is_eventual = is_eventual(options)
         self._checkers: Mapping[str, Checker] = {
             "set-full": SetFull(linearizable=judges_every_read(options)),
             "set": FinalSet(one_of(options, "final", "all", ("all", "last"))),
@@ -49,6 +51,8 @@ class SetWorkload:
 
     def final_generator(self) -> Generator | None:
         """Everyone reads, and once more when all of these reads are over."""
+        if self._is_eventual:
+            return final_questions()
         return phases(by_everyone("read"), by_everyone("read"))
 
     def checkers(self) -> Mapping[str, Checker]:

@@ -45,7 +45,7 @@ def _sentences(problem: Problem, evidence: Evidence) -> list[str]:
             if len(evidence.calls) > 1
             else f"Nothing explains this result: {told}."
         ]
-    states = list(dict.fromkeys(repr(state) for state, _ in evidence.outcome.states))
+    states = list(dict.fromkeys(_said(state) for state, _ in evidence.outcome.states))
     if states and not evidence.anywhere:
         held = " or ".join(states[:SHOWN]) + (" or …" if len(states) > SHOWN else "")
         sentences.append(
@@ -76,7 +76,7 @@ def _of_stale_read(problem: Problem, failing: int, others: list[int]) -> list[st
     writers = ((f == WRITE) & (a == value)) | ((f == CAS) & (b == value))
     answer = _answer(problem, failing)
     if not writers.any():
-        start = repr(problem.values[calls.initial]) if problem.values else "nothing"
+        start = _said(problem.values[calls.initial]) if problem.values else "nothing"
         if value == calls.initial:
             if not others:
                 return []
@@ -94,19 +94,24 @@ def _of_stale_read(problem: Problem, failing: int, others: list[int]) -> list[st
     said = problem.operation(failing).value
     return [
         f"{answer}, although {_told(problem, gone[0])} had been acknowledged before that read "
-        f"began, and nothing wrote {said!r} afterwards."
+        f"began, and nothing wrote {_said(said)} afterwards."
     ]
 
 
 def _answer(problem: Problem, at: int) -> str:
     operation = problem.operation(at)
     who = operation.node or "the system"
-    return f"{who} answered {operation.value!r} to process {operation.process}'s {operation.f}"
+    return f"{who} answered {_said(operation.value)} to process {operation.process}'s {operation.f}"
 
 
 def _short(problem: Problem, at: int) -> str:
     operation = problem.operation(at)
-    return f"process {operation.process}'s {_called(operation.f)} {operation.value!r}"
+    return f"process {operation.process}'s {_called(operation.f)} {_said(operation.value)}"
+
+
+def _said(value: Any) -> str:
+    """As histories write it: what is not there is null."""
+    return "null" if value is None else repr(value)
 
 
 def _called(f: str) -> str:
@@ -117,7 +122,8 @@ def _told(problem: Problem, at: int) -> str:
     operation = problem.operation(at)
     invoked, returned = int(problem.calls.invoked[at]), int(problem.calls.returned[at])
     span = f"{invoked}–{returned}" if returned < CRASHED else f"{invoked}, never ended"
-    return f"process {operation.process}'s {_called(operation.f)} of {operation.value!r} ({span})"
+    what = f"{_called(operation.f)} of {_said(operation.value)}"
+    return f"process {operation.process}'s {what} ({span})"
 
 
 def _details(problem: Problem, evidence: Evidence) -> dict[str, Any]:

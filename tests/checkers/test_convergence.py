@@ -142,6 +142,16 @@ def test_an_add_that_no_remove_saw_must_stay():
     assert names(sets(ADD, left=["x"], right=[])) == {"divergence", "lost-element"}
 
 
+def test_a_divergence_is_told_with_what_was_done_to_the_element():
+    found = sets(ADD, ("add", "y", None), AGAIN, REMOVE, left=["y", "x"], right=["y"])
+    divergence = next(each for each in found.anomalies if each.name == "divergence")
+    assert divergence.explanation.endswith("n1 and n2 still differ: n1 has x, which n2 has not.")
+    assert divergence.operations == [0, 4, 6, 9, 11]
+    both = sets(("add", "x", None), ("add", "y", None), left=["x"], right=["y"])
+    said = next(each for each in both.anomalies if each.name == "divergence").explanation
+    assert said.endswith("n1 has x, which n2 has not; n2 has y, which n1 has not.")
+
+
 def test_an_element_of_which_every_add_was_removed_must_go():
     assert sets(ADD, REMOVE, left=[]).valid is True
     assert names(sets(ADD, REMOVE, left=["x"])) == {"resurrected-element"}

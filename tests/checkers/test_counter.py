@@ -50,6 +50,17 @@ def test_the_explanation_says_what_was_possible():
     assert anomaly.details == {"bounds": [3, 9, 5]}
 
 
+def test_without_real_time_only_what_is_called_final_is_held_to_the_sum():
+    def judged(*reads):
+        given = serial(("add", 3), ("add", 4), *reads)
+        return names(check(given, linearizable=False))
+
+    assert judged(("read", None, 3)) == {"below-bounds"}
+    assert judged(("read", None, 3), ("final", None, 7)) == set()
+    assert judged(("read", None, 7), ("final", None, 3)) == {"below-bounds"}
+    assert judged(("read", None, 8), ("final", None, 7)) == {"above-bounds"}
+
+
 def test_a_missing_addition_is_named():
     verdict = check(serial(("add", 3), ("add", 4), ("read", None, 3)))
     assert verdict.anomalies[0].operations == [2, 4]

@@ -17,6 +17,12 @@ def told(process, f, sequencer):
     return [(process, "invoke", f, "k", None), (process, "ok", f, "k", value)]
 
 
+def test_who_wrote_what_is_too_old_is_named():
+    rows = told(0, "put", 1) + told(1, "put", 2) + told(2, "put", 1) + told(3, "get", 1)
+    by_name = {tuple(anomaly.operations) for anomaly in check(*rows).anomalies}
+    assert by_name == {(2, 4), (2, 4, 6)}
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [

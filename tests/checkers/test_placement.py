@@ -62,6 +62,15 @@ def test_a_right_history():
     assert 0.7 < verdict.statistics["worst_movement"] < 1.4
 
 
+def test_changes_of_the_ring_before_a_stale_read_are_part_of_its_story():
+    script = plain()
+    for outcome in ("ok", "fail", "info"):
+        script.add("invoke", "change", ["join", "n4"]).add(outcome, "change", ["join", "n4"])
+    (anomaly,) = script.get(None).verdict().anomalies
+    assert anomaly.explanation.endswith("In between, clients asked for 2 changes of the ring.")
+    assert anomaly.operations == [2, 4, 8, 10]
+
+
 @pytest.mark.parametrize(
     ("script", "names"),
     [

@@ -42,6 +42,19 @@ def test_reads_before_the_end_do_not_count():
     assert check(given).valid is True
 
 
+def test_where_some_reads_are_called_final_the_others_do_not_count():
+    given = serial(("add", 1), ("read", None, []), ("final", None, [1]), ("final", None, [1]))
+    assert check(given).valid is True
+    given = serial(("add", 1), ("read", None, [1]), ("final", None, []))
+    assert names(check(given)) == {"lost-element"}
+    given = serial(("add", 1), ("read", None, []), ("final", None, [1]), ("final", None, []))
+    assert names(check(given)) == {"diverged-element"}
+    rows = [(0, "invoke", "add", 1), (0, "ok", "add", 1)]
+    for process, value in ((1, []), (2, [1]), (1, [1])):
+        rows += [(process, "invoke", "final", None), (process, "ok", "final", value)]
+    assert check(history(*rows)).valid is True, "the last one of each process"
+
+
 def test_final_reads_that_disagree():
     given = serial(("add", 1), ("read", None, []), ("read", None, [1]))
     verdict = check(given)

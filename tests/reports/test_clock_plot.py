@@ -91,6 +91,17 @@ def test_other_faults_are_said_as_ever():
     assert fault_words.fault("kill", ["n2"], {"choice": "one"}, ["n1", "n2"]) == "kill n2"
 
 
+def test_an_ambush_is_said_by_its_traps():
+    traps = [
+        {"deed": "kill-sender", "type": "vote", "lasts_s": 0.1, "fields": {"granted": True}},
+        {"deed": "isolate-sender", "type": "append", "lasts_s": 0.2},
+        "strange",
+    ]
+    said = fault_words.fault("ambush", ["n1", "n3"], {"traps": traps}, ["n1", "n2", "n3"])
+    assert said == "ambush n1 n3 (kill-sender of vote, isolate-sender of append)"
+    assert "traps" in fault_words.fault("ambush", ["n1"], {"traps": 7}, ["n1"])
+
+
 def run_with_clocks():
     """A synthetic run, some of whose faults are made faults of clocks."""
     run = synthetic.generate(seed=4, keys=5)

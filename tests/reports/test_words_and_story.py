@@ -103,6 +103,8 @@ def test_each_call_is_a_sentence():
         == 'process 3 asked to change the value from 1 to 2: refused ("mismatch")'
     )
     assert "outcome unknown" in said("enqueue", 9, 9, "info")
+    # A name that is no verb is not something to be asked for.
+    assert said("suspects", None, [], "ok") == "process 3 called suspects: acknowledged, answer []"
 
 
 def test_headline_names_the_broken_promise():

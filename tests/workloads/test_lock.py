@@ -76,6 +76,17 @@ def test_a_claim_is_tried_a_few_times():
     assert len(claims) == 4 * CLAIM_TRIES
 
 
+def test_who_is_refused_tries_again_later():
+    def refuse(context, operation):
+        return ("fail" if operation.time < 2_000_000_000 else "ok"), 1_000_000
+
+    final = clients(workload(locks="1").final_generator())
+    history = simulate.simulate(final, refuse, concurrency=1, seed=3)
+    steps = [(each.f, each.time // 100_000_000) for each in invocations(history)]
+    assert steps[:5] == [("leave", 0), ("leave", 5), ("leave", 10), ("leave", 15), ("leave", 20)]
+    assert [f for f, _ in steps[5:7]] == ["claim", "release"]
+
+
 def test_options():
     checkers = workload(lock_delay_ms="250").checkers()
     assert isinstance(checkers["fencing"], Fencing)

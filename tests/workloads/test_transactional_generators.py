@@ -11,8 +11,8 @@ from duress.checkers.isolation import Isolation
 from duress.harness import registry
 from duress.harness.errors import UserError
 from duress.harness.generator import clients, simulate
+from duress.harness.judgement import workload_of
 from duress.harness.spec import TrialSpec
-from duress.harness.trial import workload_of
 from duress.workloads.causal import CausalWorkload
 from duress.workloads.transactions import Shape, level_of, order_of
 
