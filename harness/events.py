@@ -20,7 +20,7 @@ class TrialStarted(msgspec.Struct, frozen=True):
 
 
 class PhaseStarted(msgspec.Struct, frozen=True):
-    """``name``: cluster, system, load, settle, final, teardown, check."""
+    """``name``: cluster, system, load (``load: quiet``), settle, final, teardown, check."""
 
     name: str
     note: str = ""

@@ -48,8 +48,10 @@ class Nemesis(Protocol):
     options: ClassVar[Mapping[str, str]]
     """The options it takes, with one line of documentation each."""
 
-    # Optional: ``check_aim(aim)`` (static) raises ``UserError`` for an aim of a schedule that
-    # ``plan`` would not understand; ``role_aims`` are the aims that follow roles;
+    # Optional: ``package`` names the group it belongs to (``network``, ``process``, …);
+    # ``reason_unavailable(cluster)`` (static) says, cheaply, why it cannot be had on that kind
+    # of cluster on this machine; ``check_aim(aim)`` (static) raises ``UserError`` for an aim of a
+    # schedule that ``plan`` would not understand; ``role_aims`` are the aims that follow roles;
     # ``reason_unfit(system_kind, options)`` (static) says why it means nothing to a system;
     # ``gentler(planned_fault)`` (static) yields faults that do less of the same, for shrinking.
 

@@ -20,7 +20,7 @@ import msgspec
 
 from .attempts import Attempt
 from .mutation import Faults, Ground, mutate, splice
-from .spec import TrialSpec
+from .spec import TrialSpec, with_schedule
 
 ROUND = 16
 """Trials in a round: enough for many cores to be busy, few enough to learn early."""
@@ -102,12 +102,7 @@ class Guided:
             faults = splice(faults, self._choose(random).faults, random, ground)
         faults = mutate(faults, random, ground)
         seed = random.randrange(2**31) if random.random() < 0.2 else parent.seed
-        return msgspec.structs.replace(
-            self._base,
-            seed=seed,
-            schedule=faults,
-            nemeses=list(dict.fromkeys(fault.kind for fault in faults)),
-        )
+        return msgspec.structs.replace(with_schedule(self._base, faults), seed=seed)
 
     def _choose(self, random: Random) -> Kept:
         """Rather one that reached what few trials did, and that was not chosen often."""

@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 
+ROLE = "role:"
+"""What an aim at the nodes in some role other than the primary's begins with: ``role:head``."""
+
 
 class PlannedFault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """One line of a schedule.

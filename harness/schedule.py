@@ -13,7 +13,7 @@ from .errors import UserError
 from .events import FaultChanged
 from .generator import PENDING, Context, Generator
 from .operation import NEMESIS, Operation
-from .planned_fault import PlannedFault
+from .planned_fault import ROLE, PlannedFault
 
 FILE = "schedule.json"
 
@@ -78,7 +78,8 @@ def by_role(faults: Iterable[PlannedFault]) -> list[PlannedFault]:
     found = []
     for fault in faults:
         roles = getattr(registry.load("nemeses", fault.kind), "role_aims", frozenset())
-        follows = any(isinstance(aim, str) and aim in roles for aim in fault.aim.values())
+        aims = [aim for aim in fault.aim.values() if isinstance(aim, str)]
+        follows = any(aim in roles or aim.startswith(ROLE) for aim in aims)
         found.append(fault.aimed_anew() if follows else fault)
     return found
 

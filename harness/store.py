@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from .errors import UserError
+from .errors import InfrastructureError, UserError
 
 DEFAULT_STORE = "runs"
 
@@ -26,8 +26,27 @@ DEFAULT_STORE = "runs"
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file as a whole: readers see the old one or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(descriptor: int, line: bytes) -> None:
+    """Append a line to a file that is open for appending: all of it, or none if the disk is full.
+
+    What is left of a line would spoil the next one. Raises ``OSError``.
+    """
+    written = 0
+    try:
+        while written < len(line):  # a signal or a nearly full disk cuts it short
+            written += os.write(descriptor, line[written:] if written else line)
+    except OSError:
+        if written:
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise
 
 
 class LineFile:
@@ -38,18 +57,20 @@ class LineFile:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def write(self, line: bytes) -> None:
-        """Append a line that already ends in a newline."""
-        written = os.write(self._descriptor, line)
-        while written < len(line):  # a signal or a full disk cut it short
-            line = line[written:]
-            written = os.write(self._descriptor, line)
+        """Append a line that already ends in a newline; ``InfrastructureError`` without room."""
+        try:
+            write_whole(self._descriptor, line)
+        except OSError as error:
+            raise InfrastructureError(f"{self.path}: cannot write: {error.strerror}") from None
 
     def close(self) -> None:
         """Flush to disk and close. Idempotent."""
         if self._descriptor >= 0:
-            os.fsync(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = -1
+            descriptor, self._descriptor = self._descriptor, -1
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 class RunFolder:
@@ -68,9 +89,14 @@ class RunFolder:
         return self.path / name
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write (or replace) a JSON file."""
+        """Write (or replace) a JSON file; ``InfrastructureError`` without room for it."""
         encoded = msgspec.json.format(msgspec.json.encode(value), indent=2)
-        write_atomically(self.file(name), encoded + b"\n")
+        try:
+            write_atomically(self.file(name), encoded + b"\n")
+        except OSError as error:
+            raise InfrastructureError(
+                f"{self.file(name)}: cannot write: {error.strerror}"
+            ) from None
 
     def read_json(self, name: str, kind: Any = Any) -> Any:
         """Read a JSON file; ``UserError`` names the file and what is wrong."""

@@ -33,6 +33,8 @@ class System(Protocol):
     """The options it takes, with one line of documentation each."""
     # ``concurrency`` (optional): how many clients where the user does not say, as for
     # ``--concurrency``; for systems of one node, say.
+    # ``workload_defaults`` (optional): by workload, its options that follow from what the system
+    # is, where the user does not give others.
     # ``clocks`` (optional): which ones its programs read, of ``monotonic`` and ``wall``. Without
     # it the nemesis ``clock`` refuses the system, with the reason ``why_no_clocks`` if there is.
 
@@ -67,6 +69,20 @@ class HasPrimary(Protocol):
 
     async def primaries(self) -> list[str]:
         """The nodes that believe to be primary (leader, coordinator) now."""
+        ...
+
+
+@runtime_checkable
+class HasRoles(Protocol):
+    """A system whose nodes have more roles than the primary's, which faults may be aimed at."""
+
+    primary_role: ClassVar[str]
+    """What it calls its primary: ``leader``, ``coordinator``, …"""
+    roles: ClassVar[Sequence[str]]
+    """All that there are."""
+
+    async def in_role(self, role: str) -> list[str]:
+        """The nodes that say to be in a role now."""
         ...
 
 

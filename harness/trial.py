@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from random import Random
@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 
 from .. import __version__
-from . import message_counts, registry, schedule, vacuity
-from .checker import Checker
+from . import fault_rhythm, message_counts, registry, schedule
 from .cluster import Cluster, Node
 from .errors import DuressError, InfrastructureError, UserError
 from .events import (
@@ -27,23 +26,21 @@ from .events import (
     TrialStarted,
     VerdictReached,
 )
-from .fault import Scene
+from .fault import Fault, Scene
 from .fault_control import HEAL, FaultControl
 from .formats.jsonl import HistoryWriter
-from .generator import any_, chosen, clients, nemesis, shortest_any, stagger, time_limit
-from .generator.idle import Idle
+from .generator import Generator, chosen, clients, nemesis, shortest_any, stagger, time_limit
 from .generator.steady import steady
 from .history import History
 from .interpreter import Interpreter
+from .judgement import availability_of, judge_history, those_of, workload_of
 from .operation import NEMESIS, Operation
+from .spared import Bounds
 from .spec import TrialSpec
 from .store import LineFile, RunFolder, host
 from .system import Closable, System
 from .verdict import Verdict, compose
 from .workload import Workload
-
-AVAILABILITY = "availability"
-"""The checker that judges every workload's history."""
 
 START_LIMIT_S = 120.0
 LOG_LIMIT_BYTES = 64 << 20
@@ -131,6 +128,7 @@ class Trial:
         folder.write_json("trial.json", self._info)
         self._history_file = HistoryWriter(folder.file("history.jsonl"))
         self._faults_file = LineFile(folder.file("faults.jsonl"))
+        self._bounds = Bounds.of(spec.options, len(spec.nodes))
         self._workload: Workload = workload_of(spec)
         availability_of(spec)  # thresholds that make no sense are told of before the trial
         self._publish(TrialStarted(self._info, str(folder.path)))
@@ -143,6 +141,8 @@ class Trial:
         kind = registry.load("clusters", self.spec.cluster)
         system_kind = registry.load("systems", self.spec.system)
         options = {**self.spec.options, "image": system_kind.image, "seed": self.spec.seed}
+        for name in self.spec.nemeses:
+            options.update(getattr(registry.load("nemeses", name), "needs", {}))
         cluster: Cluster = kind(self.folder.id, self.spec.nodes, self.folder.path, options)
         self._phase("cluster", f"{len(self.spec.nodes)} nodes, {self.spec.cluster}")
         try:
@@ -151,7 +151,7 @@ class Trial:
         finally:
             self._phase("teardown")
             try:
-                await cluster.down()
+                await _whole(cluster.down())
             except DuressError as error:
                 self._problem(f"teardown: {error}")
 
@@ -192,19 +192,15 @@ class Trial:
             self._random("nemesis"),
             {**self.spec.options, "interval_s": self.spec.interval_s},
         )
-        nemeses = {}
-        for name in self.spec.nemeses:
-            nemeses[name] = registry.load("nemeses", name)(scene)
-        if self.spec.schedule is None:
-            self._nemesis_generators = [each.generator() for each in nemeses.values()]
-        else:
-            self._nemesis_generators = [schedule.Scheduled(self.spec.schedule)]
-        control = self._control = FaultControl(nemeses, self._record_fault, lambda: self._now())
+        nemeses = {name: registry.load("nemeses", name)(scene) for name in self.spec.nemeses}
+        control = self._control = FaultControl(
+            nemeses, self._record_fault, lambda: self._now(), self._allows
+        )
         interpreter = Interpreter(
             nodes=self.spec.nodes,
             concurrency=self.spec.concurrency,
             client=lambda: system.client(self.spec.workload),
-            invoke_nemesis=control.invoke,
+            invoke_nemesis=self._invoke_nemesis,
             record=self._record,
             log=lambda message: self._publish(Logged(message, "warning")),
             random=self._random("generator"),
@@ -223,7 +219,7 @@ class Trial:
 
     async def load(self, interpreter: Interpreter) -> None:
         """The main phase: clients at the wanted rate, the nemeses beside them."""
-        self._phase("load", f"{self.spec.time_limit_s:g} s")
+        self._phase(self._load_phase(0), f"{self.spec.time_limit_s:g} s")
         operations = self._workload.generator()
         if self.spec.rate:
             operations = stagger(1 / self.spec.rate, operations)
@@ -231,11 +227,39 @@ class Trial:
         if self.spec.operations is not None:
             operations = chosen(self.spec.operations, operations)
         generator = time_limit(self.spec.time_limit_s, clients(operations))
-        if self._nemesis_generators:
+        faults = self._faults()
+        if faults is not None:
             # The clients' end is the end, not a fault that would come after it.
-            faults = any_(*self._nemesis_generators, Idle())
             generator = shortest_any(generator, nemesis(faults))
         await interpreter.run(generator)
+
+    def _faults(self) -> Generator | None:
+        """What the nemesis process does during the load."""
+        assert self._control is not None
+        if self.spec.schedule is not None:
+            return fault_rhythm.of_schedule(self.spec.schedule)
+        nemeses = self._control.nemeses
+        if not self.spec.fault_phases:
+            return fault_rhythm.together(nemeses, self.spec.weights, self._bounds)
+        return fault_rhythm.in_phases(
+            self.spec.fault_phases, nemeses, self._bounds, begin=self._now()
+        )
+
+    def _allows(self, faults: Sequence[Fault]) -> bool:
+        """Whether these faults may be active together; a schedule was decided before."""
+        return self.spec.schedule is not None or self._bounds.allow(self.spec.nodes, faults)
+
+    async def _invoke_nemesis(self, operation: Operation) -> Any:
+        assert self._control is not None
+        done = await self._control.invoke(operation)
+        phase = (operation.value or {}).get("phase")
+        if phase is not None:
+            self._phase(self._load_phase(phase))
+        return done
+
+    def _load_phase(self, number: int) -> str:
+        phases = self.spec.fault_phases
+        return f"load: {phases[number].label}" if phases else "load"
 
     async def settle(self, system: System) -> None:
         """Heal everything, see that the system serves again, and give it quiet time."""
@@ -290,18 +314,29 @@ class Trial:
         if verdict.valid is not False and (interrupted or error):
             outcome = "interrupted" if interrupted else "error"
         self._info.update(outcome=outcome, error=error, phases=self._phases)
-        self.folder.write_json("verdict.json", verdict)
-        faults = schedule.of_ledger(self._ledger)
-        self.folder.write_json(schedule.FILE, schedule.Schedule(faults))
-        self.folder.write_json("trial.json", self._info)
+        faults = schedule.Schedule(schedule.of_ledger(self._ledger))
+        for name, value in (
+            ("verdict.json", verdict),
+            (schedule.FILE, faults),
+            ("trial.json", self._info),
+        ):
+            try:
+                self.folder.write_json(name, value)
+            except InfrastructureError as problem:
+                outcome = "invalid" if verdict.valid is False else "error"
+                error = error or str(problem)
+                self._publish(Logged(str(problem), "warning"))
         self._publish(VerdictReached(verdict))
         self._publish(TrialEnded(outcome, str(self.folder.path), self._loop.time() - self._began))
         return Outcome(outcome, verdict, str(self.folder.path), error)
 
     def close(self) -> None:
         """Flush what is on its way to disk."""
-        self._history_file.close()
-        self._faults_file.close()
+        for file in (self._history_file, self._faults_file):
+            try:
+                file.close()
+            except (DuressError, OSError) as error:
+                self._problem(str(error))
 
     # -- recording -------------------------------------------------------------
 
@@ -361,43 +396,23 @@ class Trial:
                     content = await _bounded("collecting logs", node.get(path), 30)
                 except (FileNotFoundError, DuressError, OSError):
                     continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content[-LOG_LIMIT_BYTES:])
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content[-LOG_LIMIT_BYTES:])
+                except OSError as error:
+                    self._problem(f"{target}: cannot write: {error.strerror}")
 
 
-def judge_history(spec: TrialSpec, workload: Workload, history: History) -> Mapping[str, Verdict]:
-    """Every checker's verdict; one that crashes is unknown, with the reason."""
-    parts: dict[str, Verdict] = {}
-    for name, checker in {**workload.checkers(), AVAILABILITY: availability_of(spec)}.items():
-        try:
-            parts[name] = checker.check(history, {"time_limit_s": spec.check_time_s})
-        except Exception as error:
-            parts[name] = Verdict(
-                valid="unknown", reason=f"the checker failed: {type(error).__name__}: {error}"
-            )
-    parts["vacuity"] = vacuity.check(history, spec.nemeses)
-    return parts
-
-
-def availability_of(spec: TrialSpec) -> Checker:
-    """What measures every trial, whatever its workload; ``UserError`` for its options."""
-    kind = registry.load("checkers", AVAILABILITY)
-    return kind.from_options(those_of(kind, spec.options))
-
-
-def workload_of(spec: TrialSpec) -> Workload:
-    """The trial's workload, which may ask for what the system promises."""
-    kind, system = registry.load("workloads", spec.workload), registry.load("systems", spec.system)
-    options = those_of(kind, spec.options)
-    if "promised-level" in kind.options and hasattr(system, "promised_level"):
-        level = system.promised_level(those_of(system, spec.options))
-        options = {"promised-level": level, **options}
-    return kind(options, spec.concurrency, Random(f"{spec.seed}/workload"))
-
-
-def those_of(kind: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that a system or a workload declares to take."""
-    return {name: value for name, value in options.items() if name in kind.options}
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Do something to its end, also when it is cancelled meanwhile; its error comes first."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if (error := task.exception()) is not None:
+            raise error from None
+        raise
 
 
 async def _bounded(what: str, awaitable: Any, limit_s: float) -> Any:

@@ -40,11 +40,33 @@ class AmbushNemesis:
     """Lies in wait for messages: kills or cuts off whoever sends, or is to get, one of a kind."""
 
     name: ClassVar[str] = "ambush"
+    package: ClassVar[str] = "moments"
     clusters: ClassVar[tuple[str, ...]] = ("sim",)
     options: ClassVar[Mapping[str, str]] = {
         "ambush-lasts": "mean seconds for which it lies in wait (default: half the interval)",
         "ambush-deeds": "kill, isolate or kill,isolate (default: what the system is to survive)",
     }
+
+    samples: ClassVar[tuple[Mapping[str, str], ...]] = ({"traps": "drawn"},)
+    why_not: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("local", "docker", "ssh"),
+        "works on sim alone: only there a node can be struck at the moment at which it sends",
+    )
+
+    @staticmethod
+    def reason_unfit(system: Any, options: Mapping[str, Any]) -> str | None:
+        """Why it cannot be had together with these options; ``None`` if it can."""
+        if str(options.get("spare", "nobody")) in ("nobody", "0"):
+            return None
+        return (
+            "ambush: may strike any node, so that spare would never let it; leave one of them out"
+        )
+
+    @staticmethod
+    def check_aim(aim: Mapping[str, Any]) -> None:
+        """``UserError`` for an aim of a schedule that :meth:`plan` would not understand."""
+        if aim != {"traps": "drawn"}:
+            raise UserError(f'expected the aim {{"traps": "drawn"}}; got {dict(aim)}')
 
     def __init__(self, scene: Scene) -> None:
         network = scene.cluster.network

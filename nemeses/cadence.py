@@ -58,15 +58,34 @@ class Cadence(Generator):
         return operation, self._after(operation.time, injecting, context.random)
 
     def _after(self, time: int, injected: bool, random: Random) -> Cadence:
-        successor = Cadence.__new__(Cadence)
-        successor._kind = self._kind
-        successor._wish = self._wish
-        successor._planned = None
-        successor._every_ns = self._every_ns
-        successor._lasts_ns = self._lasts_ns
+        successor = self._same()
         successor._next = None if injected else self._wish(random)
         successor._due = time + _around(random, self._lasts_ns if injected else self._every_ns)
         return successor
+
+    @property
+    def cycle_s(self) -> float:
+        """Mean seconds from one fault to the next."""
+        return (self._every_ns + self._lasts_ns) / 1e9
+
+    def paced(self, cycle_s: float) -> Cadence:
+        """The same with another time from fault to fault; each lasts as long as before."""
+        other = self._same()
+        other._every_ns = max(1, round(cycle_s * 1e9) - self._lasts_ns)
+        # As it was drawn: a rhythm of its own would need a draw of its own.
+        other._due = round(self._due * other._every_ns / max(1, self._every_ns))
+        return other
+
+    def _same(self) -> Cadence:
+        other = Cadence.__new__(Cadence)
+        other._kind = self._kind
+        other._wish = self._wish
+        other._planned = None
+        other._every_ns = self._every_ns
+        other._lasts_ns = self._lasts_ns
+        other._next = self._next
+        other._due = self._due
+        return other
 
 
 def _around(random: Random, mean_ns: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
@@ -32,7 +32,8 @@ class ClockNemesis(ProcessFault):
     """Clocks of some nodes are bumped, strobed, set back over a lease, drift, or skip seconds."""
 
     name: ClassVar[str] = "clock"
-    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "sim")
+    package: ClassVar[str] = "clock"
+    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
     default_choices: ClassVar[list[str]] = [
         *("one", "minority", "some", "all", "primaries", "primaries", "followers")
     ]
@@ -47,6 +48,9 @@ class ClockNemesis(ProcessFault):
         "clock-lease-s": "the smallest step back of the shape back, in seconds (1)",
         "clock-max-drift": "the largest drift; 0.5: up to half as fast again, or as slow (0.5)",
     }
+    samples: ClassVar[Sequence[Mapping[str, str]]] = tuple(
+        {"targets": "one", "shape": shape} for shape in SHAPES
+    )
     strategies: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "uniform": {"clock-targets": "one,minority,majority,some,all"},
         "aimed": {"clock-targets": "primaries,primaries,followers,followers,one"},
@@ -59,6 +63,7 @@ class ClockNemesis(ProcessFault):
         self._limits = clock_shapes.limits(scene.options)
         self._shapes = _wanted(scene.options) or _fitting(scene.system)
         self._ineffective: dict[int, str] = {}
+        self._took_effect: set[int] = set()
         self._changed_s: dict[str, float] = {}
 
     @staticmethod
@@ -108,7 +113,9 @@ class ClockNemesis(ProcessFault):
             raise UserError(f"clock: a planned one needs `clocks` in its parameters for {missing}")
         wanted = {node: clocks[node] for node in fault.targets}
         before = await self._read(wanted)
-        return await self._become(wanted, before)
+        seen = await self._become(wanted, before)
+        self._took_effect.add(fault.id)
+        return seen
 
     async def heal(self, fault: Fault) -> dict[str, Any]:
         """Give back the true time and rate, and see that the nodes have them.
@@ -118,11 +125,11 @@ class ClockNemesis(ProcessFault):
         """
         before = await self._read(fault.targets)
         clocks = disturbances(fault.parameters)
-        if fault.id not in self._ineffective:
+        if fault.id in self._took_effect and fault.id not in self._ineffective:
             was = {node: clocks[node] for node in fault.targets if node in clocks}
             self._ineffective[fault.id] = _first_wrong(was, {}, before)
         seen = await self._become(dict.fromkeys(fault.targets, Disturbance()), before)
-        if why := self._ineffective[fault.id]:
+        if why := self._ineffective.get(fault.id):
             raise InfrastructureError(f"clock: until it was healed: {why}")
         return seen
 
@@ -146,11 +153,17 @@ class ClockNemesis(ProcessFault):
         found = await asyncio.gather(*(nodes[name].clocks.read() for name in names))
         seen = {name: dict(by_program) for name, by_program in zip(names, found, strict=True)}
         if isinstance(system, TellsTime):
+            # It is told by our clock, from which that of another machine may differ by itself.
+            machines = await asyncio.gather(*(nodes[name].clocks.machine() for name in names))
             told = await asyncio.gather(*(system.clock_reading(nodes[name]) for name in names))
-            for name, reading in zip(names, told, strict=True):
+            for name, machine, reading in zip(names, machines, told, strict=True):
                 if reading is not None:
                     elapsed_s = asyncio.get_running_loop().time() - self._changed_s.get(name, 0.0)
-                    seen[name][system.name] = reading._replace(elapsed_s=elapsed_s)
+                    seen[name][system.name] = reading._replace(
+                        wall_off_s=reading.wall_off_s - machine.off_s,
+                        elapsed_s=elapsed_s,
+                        within_s=reading.within_s + machine.within_s,
+                    )
         return seen
 
     # -- for searches and for shrinking --------------------------------------------------

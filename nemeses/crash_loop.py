@@ -19,6 +19,7 @@ class CrashLoopNemesis(KillNemesis):
     """SIGKILL and restart some nodes over and over, as a supervisor does with what crashes."""
 
     name: ClassVar[str] = "crash-loop"
+    package: ClassVar[str] = "process"
     default_choices: ClassVar[list[str]] = [*("one", "one", "minority", "primaries", "followers")]
     lasts_share: ClassVar[float] = 1.0
     options: ClassVar[Mapping[str, str]] = {

@@ -10,11 +10,15 @@ from ..harness.errors import InfrastructureError
 from ..harness.fault import Fault
 from .process_fault import ProcessFault
 
+ATTEMPTS = 3
+"""Another fault may have a program start just then: a member that joins anew, say."""
+
 
 class KillNemesis(ProcessFault):
     """SIGKILL every process of some nodes, then restart them with their data kept."""
 
     name: ClassVar[str] = "kill"
+    package: ClassVar[str] = "process"
     default_choices: ClassVar[list[str]] = [
         *("one", "one", "minority", "majority", "all", "primaries", "followers")
     ]
@@ -30,11 +34,13 @@ class KillNemesis(ProcessFault):
 
     async def inject(self, fault: Fault) -> dict[str, Any]:
         """Kill, and see that nothing runs any more."""
-        await asyncio.gather(*(node.processes.kill() for node in self.nodes(fault).values()))
-        alive = {name: sorted(run) for name, run in (await self.states(fault)).items() if run}
-        if alive:
-            raise InfrastructureError(f"kill: still running afterwards: {alive}")
-        return {"killed": fault.targets}
+        alive: dict[str, list[str]] = {}
+        for _ in range(ATTEMPTS):
+            await asyncio.gather(*(node.processes.kill() for node in self.nodes(fault).values()))
+            alive = {name: sorted(run) for name, run in (await self.states(fault)).items() if run}
+            if not alive:
+                return {"killed": fault.targets}
+        raise InfrastructureError(f"kill: still running afterwards: {alive}")
 
     async def heal(self, fault: Fault) -> dict[str, Any]:
         """Start again; no effect on what runs already."""

@@ -13,7 +13,7 @@ from ..harness.system import Reconfigurable
 from .cadence import Cadence
 
 FEWEST = 3
-"""So many members are left at least: with fewer no node can be lost."""
+"""So many members are left at least: with fewer no node can be lost. Of three nodes one less."""
 
 PATIENCE_S = 0.25
 """How long a change is waited for; other faults may hold it up, and must go on meanwhile."""
@@ -29,7 +29,7 @@ CHANGES = {
 
 def shrunk(members: Sequence[str], nodes: Sequence[str], random: Random) -> list[str] | None:
     """One or two members fewer; ``None`` if too few would be left."""
-    most = min(2, len(members) - FEWEST)
+    most = min(2, len(members) - min(FEWEST, len(nodes) - 1))
     if most < 1:
         return None
     leaving = random.sample(sorted(members), random.randint(1, most))
@@ -74,11 +74,14 @@ class MembershipNemesis:
     """Lets members leave and nodes join, and in the end restores the membership that was."""
 
     name: ClassVar[str] = "membership"
+    package: ClassVar[str] = "membership"
     clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
     options: ClassVar[Mapping[str, str]] = {
         "membership-changes": "comma-separated choices of shrink, grow, replace (default: all)",
         "membership-lasts": "mean seconds until it is restored (default: the interval)",
     }
+
+    samples: ClassVar[Sequence[Mapping[str, str]]] = tuple({"change": change} for change in CHANGES)
 
     def __init__(self, scene: Scene) -> None:
         if not isinstance(scene.system, Reconfigurable):
@@ -92,6 +95,7 @@ class MembershipNemesis:
         self._choices = _choices(scene.options.get("membership-changes"))
         self._initial: list[str] = []
         self._wanted: list[str] | None = None
+        self._was_made = False
         self._members: list[str] = []
         self._random = Random(0)
         self._driving: asyncio.Task[None] | None = None
@@ -143,11 +147,16 @@ class MembershipNemesis:
         """Ask for it, again and again; does not wait for long, nor ask after it was healed."""
         # By the fault alone, so that a recorded schedule does the same.
         self._random = Random(fault.id)
+        self._was_made = False
         return await self._drive_to(list(fault.parameters["members"]))
 
     async def heal(self, fault: Fault) -> dict[str, Any]:
-        """The same with the membership that was there at first. Idempotent."""
-        return await self._drive_to(None)
+        """The same with the membership that was there at first. Idempotent.
+
+        Tells whether the change was ever made: other faults, or the system, may have kept it off.
+        """
+        was_made = self._was_made
+        return {**await self._drive_to(None), "was_made": was_made}
 
     async def _drive_to(self, wanted: list[str] | None) -> dict[str, Any]:
         self._wanted = wanted
@@ -165,6 +174,7 @@ class MembershipNemesis:
             wanted = self._initial if self._wanted is None else self._wanted
             missing = steps(self._members, wanted, self._random.random() < 0.5)
             if is_known and not missing:
+                self._was_made |= self._wanted is not None
                 return
             await asyncio.gather(*(self._ask(*step) for step in missing))
             is_known = await self._learn()

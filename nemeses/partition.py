@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 from ..harness.cluster import Link
 from ..harness.errors import InfrastructureError, UserError
 from ..harness.fault import Fault, Scene
+from ..harness.planned_fault import ROLE
 from ..harness.system import HasPrimary
 from .cadence import Cadence
 from .leapfrog import Leapfrog
+from .targets import choose, generally
 
 Cut = frozenset[Link]
 
@@ -99,6 +101,9 @@ SHAPES = {
     "leapfrog": "Aimed: cuts each new primary off and lets the one before it back in.",
 }
 
+_AROUND = ("new-{}", "{}-pair", "{}")
+"""How shapes are called after a role."""
+
 ROLE_SHAPES = ("primary", "primary-pair", "new-primary", "leapfrog")
 """Those that follow the primary."""
 
@@ -107,6 +112,7 @@ class PartitionNemesis:
     """Cuts links between nodes, atomically, and probes that exactly those are cut."""
 
     name: ClassVar[str] = "partition"
+    package: ClassVar[str] = "network"
     clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
     options: ClassVar[Mapping[str, str]] = {
         "partition-shapes": "comma-separated shapes (default: all that the system allows); "
@@ -115,6 +121,7 @@ class PartitionNemesis:
         "flap-period": "seconds of one cut and heal of a flapping partition (default 0.2)",
     }
 
+    samples: ClassVar[Sequence[Mapping[str, str]]] = tuple({"shape": shape} for shape in SHAPES)
     role_aims: ClassVar[frozenset[str]] = frozenset(ROLE_SHAPES)
     strategies: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "uniform": {"partition-shapes": ",".join([*RANDOM_SHAPES, "flapping"])},
@@ -132,9 +139,10 @@ class PartitionNemesis:
         self._moves: list[dict[str, Any]] = []
         self._began = 0.0
         shapes = scene.options.get("partition-shapes")
-        self._shapes = [s.strip() for s in str(shapes).split(",")] if shapes else self._default()
+        words = [s.strip() for s in str(shapes).split(",")] if shapes else self._default()
+        self._shapes = [_generally(word, scene.system) for word in words]
         for shape in self._shapes:
-            if shape not in SHAPES:
+            if shape not in SHAPES and not shape.startswith(ROLE):
                 raise UserError(
                     f"partition-shapes: no shape named {shape!r}; there are: {', '.join(SHAPES)}"
                 )
@@ -142,7 +150,8 @@ class PartitionNemesis:
     @staticmethod
     def check_aim(aim: Mapping[str, Any]) -> None:
         """``UserError`` for an aim of a schedule that :meth:`plan` would not understand."""
-        if aim.get("shape") not in SHAPES:
+        shape = aim.get("shape")
+        if shape not in SHAPES and not str(shape).startswith(ROLE):
             raise UserError(
                 f"expected an aim with one of the shapes {', '.join(SHAPES)}; got {dict(aim)}"
             )
@@ -165,6 +174,7 @@ class PartitionNemesis:
     async def plan(self, wish: Mapping[str, Any], fault_id: int) -> Fault | None:
         """Draw the links of a shape; aimed shapes ask (or wait) for the primary."""
         shape = wish["shape"]
+        self._leapfrog = None  # of a plan that came to nothing
         cut = await self._cut_of(shape)
         if not cut:
             return None
@@ -180,6 +190,9 @@ class PartitionNemesis:
             return RANDOM_SHAPES[shape](self._nodes, random)
         if shape == "flapping":
             return halves(self._nodes, random)
+        if shape.startswith(ROLE):
+            found = await choose(self._scene, shape)
+            return isolated(self._nodes, [random.choice(found)]) if found else frozenset()
         if not isinstance(self._scene.system, HasPrimary):
             return one_node(self._nodes, random)
         primaries = await self._scene.system.primaries()
@@ -272,6 +285,20 @@ def cut_of(fault: Fault) -> Cut:
     if "cut" not in fault.parameters:
         raise UserError("partition: a planned one needs its cut in the parameters, got none")
     return _links(fault.parameters["cut"])
+
+
+def _generally(word: str, system: object) -> str:
+    """A shape that is called after a role as the system calls it: ``new-coordinator``."""
+    for pattern in _AROUND:
+        before, after = pattern.split("{}")
+        if word in SHAPES or not (word.startswith(before) and word.endswith(after)):
+            continue
+        role = generally(word[len(before) : len(word) - len(after)], system)
+        if role == "primaries":
+            return pattern.format("primary")
+        if role.startswith(ROLE) and pattern == "{}":
+            return role
+    return word
 
 
 def _links(pairs: Sequence[Sequence[str]]) -> Cut:

@@ -15,6 +15,7 @@ class PauseNemesis(ProcessFault):
     """SIGSTOP every process of some nodes, then SIGCONT."""
 
     name: ClassVar[str] = "pause"
+    package: ClassVar[str] = "process"
     default_choices: ClassVar[list[str]] = ["one", "minority", "primaries", "primaries", "all"]
     lasts_share: ClassVar[float] = 1 / 2
     options: ClassVar[Mapping[str, str]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from ..harness.cluster import Node
 from ..harness.errors import UserError
 from ..harness.fault import Fault, Scene
 from .cadence import Cadence
-from .targets import CHOICES, choose, wanted
+from .targets import CHOICES, choose, is_choice, wanted
 
 
 class ProcessFault:
@@ -19,18 +19,20 @@ class ProcessFault:
     name: ClassVar[str]
     clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
     role_aims: ClassVar[frozenset[str]] = frozenset({"primaries", "followers"})
+    samples: ClassVar[Sequence[Mapping[str, str]]] = ({"targets": "one"},)
     default_choices: ClassVar[list[str]]
     lasts_share: ClassVar[float]
     """How long it lasts by default, as a share of the interval."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._choices = wanted(scene.options.get(f"{self.name}-targets"), self.default_choices)
+        chosen = scene.options.get(f"{self.name}-targets")
+        self._choices = wanted(chosen, self.default_choices, scene.system)
 
     @staticmethod
     def check_aim(aim: Mapping[str, Any]) -> None:
         """``UserError`` for an aim of a schedule that :meth:`plan` would not understand."""
-        if aim.get("targets") not in CHOICES:
+        if not is_choice(aim.get("targets")):
             raise UserError(
                 f"expected an aim with one of the targets {', '.join(CHOICES)}; got {dict(aim)}"
             )

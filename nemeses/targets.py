@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..harness.errors import UserError
 from ..harness.fault import Scene
-from ..harness.system import HasPrimary
+from ..harness.planned_fault import ROLE
+from ..harness.system import HasPrimary, HasRoles
 
 CHOICES = {
     "one": "a random node",
@@ -18,6 +21,27 @@ CHOICES = {
 }
 
 
+def is_choice(word: object) -> bool:
+    """Whether :func:`choose` may understand it: one of ``CHOICES``, or ``role:`` and a role."""
+    return isinstance(word, str) and (word in CHOICES or word.startswith(ROLE))
+
+
+def generally(word: str, system: Any) -> str:
+    """A system's own word for a role as the word for any system.
+
+    ``coordinator`` is ``primaries`` where that is what the primary is called, another of its roles
+    is ``role:participant``; whatever is no role stays as it is.
+    """
+    role = word.removeprefix(ROLE)
+    primary = getattr(system, "primary_role", "primary")
+    if role in (primary, f"{primary}s", "primary"):
+        return "primaries"
+    for known in getattr(system, "roles", ()):
+        if role in (known, f"{known}s") and word not in CHOICES:
+            return f"{ROLE}{known}"
+    return word
+
+
 async def choose(scene: Scene, choice: str) -> list[str]:
     """The node names of a choice, sorted; empty if there is none now (no primary known)."""
     nodes = sorted(scene.cluster.nodes)
@@ -27,6 +51,10 @@ async def choose(scene: Scene, choice: str) -> list[str]:
             return [random.choice(nodes)]
         primaries = await scene.system.primaries()
         return [node for node in nodes if (node in primaries) == (choice == "primaries")]
+    if choice.startswith(ROLE):
+        if not isinstance(scene.system, HasRoles):
+            return []
+        return sorted(await scene.system.in_role(choice.removeprefix(ROLE)))
     if choice == "one":
         return [random.choice(nodes)]
     if choice == "all":
@@ -45,12 +73,15 @@ async def choose(scene: Scene, choice: str) -> list[str]:
     return sorted(random.sample(nodes, size))
 
 
-def wanted(options: object, default: list[str]) -> list[str]:
-    """A comma-separated option as a list of choices, checked."""
+def wanted(options: object, default: list[str], system: Any = None) -> list[str]:
+    """A comma-separated option as a list of choices, checked; roles as the system calls them."""
     if options is None:
         return default
-    chosen = [part.strip() for part in str(options).split(",") if part.strip()]
+    words = [part.strip() for part in str(options).split(",") if part.strip()]
+    chosen = [generally(word, system) for word in words]
+    roles = list(getattr(system, "roles", ()))
     for choice in chosen:
-        if choice not in CHOICES:
-            raise UserError(f"targets: no choice named {choice!r}; there are: {', '.join(CHOICES)}")
+        if choice not in CHOICES and choice.removeprefix(ROLE) not in roles:
+            known = ", ".join([*CHOICES, *(role for role in roles if role not in CHOICES)])
+            raise UserError(f"targets: no choice named {choice!r}; there are: {known}")
     return chosen or default

@@ -57,7 +57,7 @@ class Isolation:
         linearizable_keys: bool = False,
         sequential_keys: bool = False,
         wfr_keys: bool = False,
-        transaction_order: Mapping[int, int] | Sequence[int] | str | None = None,
+        transaction_order: Mapping[int, int] | Sequence[int] | None = None,
         initial: Any = None,
         unwritten: str = "initial",
     ) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ...harness.errors import UserError
@@ -46,11 +44,9 @@ def checked_unwritten(word: str) -> str:
 def checked_order(given: Any) -> dict[int, int]:
     """The place of each operation in an order of transactions, from 0, by its index.
 
-    ``given``: indices in order; or places, ranks or timestamps by index; or the name of a JSON
-    file that holds either. :class:`UserError` for anything else, and if two are equal.
+    ``given``: indices in order; or places, ranks or timestamps by index. :class:`UserError` for
+    anything else, and if two are equal.
     """
-    if isinstance(given, str):
-        given = _from_file(given)
     try:
         if isinstance(given, Mapping):
             places = {int(index): place for index, place in given.items()}
@@ -70,15 +66,6 @@ def checked_order(given: Any) -> dict[int, int]:
                 f"transaction order: operations {one} and {two} have the same place, {places[one]}"
             )
     return {index: place for place, index in enumerate(ordered)}
-
-
-def _from_file(name: str) -> Any:
-    try:
-        return json.loads(Path(name).read_text())
-    except OSError as error:
-        raise UserError(f"transaction order {name}: {error.strerror or error}") from None
-    except ValueError:
-        raise UserError(f"transaction order {name}: not JSON") from None
 
 
 def checked_anomalies(names: Any) -> list[str]:

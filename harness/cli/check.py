@@ -216,7 +216,19 @@ def _wishes(flags: dict[str, Any]) -> dict[str, Any]:
         if not equals:
             raise UserError(f"--set {pair}: expected NAME=VALUE")
         wishes[name.replace("-", "_")] = value
+    if "transaction_order" in wishes:
+        wishes["transaction_order"] = _order_in(wishes["transaction_order"])
     return wishes
+
+
+def _order_in(name: str) -> Any:
+    """What a JSON file holds; checkers read no files."""
+    try:
+        return json.loads(Path(name).read_text())
+    except OSError as error:
+        raise UserError(f"--transaction-order {name}: {error.strerror or error}") from None
+    except ValueError:
+        raise UserError(f"--transaction-order {name}: not JSON") from None
 
 
 def _kinds() -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import registry
+from ..errors import InfrastructureError
 from .trial_options import settings_of
 
 
@@ -26,22 +27,27 @@ Examples:
 def command(all_: bool, settings: tuple[str, ...]) -> int:
     """Remove containers, networks and rules of trials whose harness is dead.
 
-    Local clusters need no cleaning: their namespaces die with the harness. Hosts reached by ssh
-    clean themselves when a harness is gone for half a minute; --all --set hosts=… ends every
-    trial there now.
+    The namespaces of local clusters die with the harness; what may stay are empty control groups.
+    Hosts reached by ssh clean themselves when a harness is gone for half a minute; --all --set
+    hosts=… ends every trial there now.
     """
     options = settings_of(settings)
     removed: list[str] = []
+    failures: list[str] = []
     for name in registry.names("clusters"):
         kind = registry.load("clusters", name)
-        clean = getattr(kind, "clean", None)
-        if clean is not None:
-            removed += clean(all_)
-        sweep = getattr(kind, "sweep", None)
-        if sweep is not None and all_:
-            removed += sweep(options)
+        clean, sweep = getattr(kind, "clean", None), getattr(kind, "sweep", None)
+        try:
+            if clean is not None:
+                removed += clean(all_)
+            if sweep is not None and all_:
+                removed += sweep(options)
+        except InfrastructureError as error:  # the other kinds are cleaned all the same
+            failures.append(str(error))
     for line in removed:
         click.echo(f"removed {line}")
+    if failures:
+        raise InfrastructureError("; ".join(failures))
     if not removed:
         click.echo("nothing to clean")
     return 0

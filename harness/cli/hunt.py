@@ -108,7 +108,7 @@ def planned(
         return spec, None
     if "interval_s" not in given:
         spec = msgspec.structs.replace(spec, interval_s=flags["interval_s"])
-    if "nemesis" not in given:
+    if not {"nemesis", "phases"} & set(given):
         nemeses = list(registry.load("systems", spec.system).nemeses)
         spec = by_moment_too(msgspec.structs.replace(spec, nemeses=nemeses), strategy)
     spec = with_strategy(spec, strategy, settings_of(flags["settings"]))

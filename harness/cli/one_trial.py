@@ -14,11 +14,13 @@ from typing import Any
 
 import click
 
-from .. import registry, store
+from .. import composition, registry, store
+from ..composition import NOTHING
 from ..errors import InfrastructureError
 from ..events import Listener
 from ..spec import TrialSpec
-from .trial_options import NOTHING, defaults
+from . import interruption
+from .trial_options import defaults
 
 
 def replay_command(spec: TrialSpec) -> str:
@@ -26,7 +28,10 @@ def replay_command(spec: TrialSpec) -> str:
     default = defaults()
     words = ["duress", "run", spec.system, "--on", spec.cluster, "--seed", str(spec.seed)]
     words += ["--nodes", str(len(spec.nodes)), "--workload", spec.workload]
-    words += ["--nemesis", ",".join(spec.nemeses) or NOTHING]
+    if spec.fault_phases:
+        words += ["--phases", composition.phases_said(spec.fault_phases)]
+    else:
+        words += ["--nemesis", composition.said(spec.nemeses, spec.weights) or NOTHING]
     words += ["--concurrency", str(spec.concurrency)]
     for field, flag in (
         ("time_limit_s", "--time"),
@@ -36,7 +41,7 @@ def replay_command(spec: TrialSpec) -> str:
         ("settle_s", "--settle"),
     ):
         value = getattr(spec, field)
-        if value != default[field]:
+        if value != default[field] and not (flag == "--time" and spec.fault_phases):
             words += [flag, f"{value:g}"]
     if spec.mutant:
         words += ["--mutant", spec.mutant]
@@ -56,6 +61,8 @@ def run_and_report(spec: TrialSpec, store_path: Path, show: Any, quiet: bool) ->
         outcome = run_to_its_end(trial, spec, folder, [listener])
     _render(folder)
     view.summarise(folder.path, show)
+    if outcome.error and not folder.file("verdict.json").is_file():  # no room for it
+        click.echo(f"duress: {outcome.error}", err=True)
     return outcome
 
 
@@ -110,8 +117,11 @@ def run_to_its_end(
         return await trial.run(spec, folder, listeners, _again(spec, folder))
 
     make_loop = getattr(registry.load("clusters", spec.cluster), "event_loop", None)
-    with asyncio.Runner(loop_factory=make_loop) as runner:
-        return runner.run(story())
+    try:
+        with asyncio.Runner(loop_factory=make_loop) as runner:
+            return runner.run(story())
+    finally:
+        interruption.listen()  # the loop has given the signals back
 
 
 def _render(folder: store.RunFolder) -> None:

@@ -12,9 +12,10 @@ import msgspec
 from .. import registry, schedule, store
 from ..errors import UserError
 from ..simulation.repeat import first_difference
-from ..spec import TrialSpec
+from ..spec import TrialSpec, with_schedule
+from . import interruption
 from .one_trial import run_and_report
-from .trial_options import BY_ROLE, STORE, kinds_of
+from .trial_options import BY_ROLE, STORE
 
 
 @click.command(
@@ -47,6 +48,7 @@ def command(
     before = store.find(run, store_path)
     spec = again(before, cluster, by_role)
     exact = spec.cluster == "sim" and cluster in (None, "sim") and not by_role
+    interruption.listen()
     prepare = getattr(registry.load("clusters", spec.cluster), "prepare", None)
     if prepare is not None:
         prepare(registry.load("systems", spec.system).image)
@@ -75,9 +77,7 @@ def again(folder: store.RunFolder, cluster: str | None, by_role: bool = False) -
     faults = schedule.by_role(faults) if by_role else faults
     schedule.check(faults, spec.nodes)
     options = _fitting(spec, system, wanted)
-    spec = msgspec.structs.replace(
-        spec, cluster=wanted, nemeses=kinds_of(faults), schedule=faults, options=options
-    )
+    spec = msgspec.structs.replace(with_schedule(spec, faults), cluster=wanted, options=options)
     if wanted != "sim":
         # The few operations that sufficed at exact moments; here more of them meet the moment.
         spec = msgspec.structs.replace(spec, operations=None)

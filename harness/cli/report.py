@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from .. import message_counts, registry, store, trial
+from .. import judgement, message_counts, registry, store
 from ..formats import jsonl
 from ..spec import TrialSpec
 from ..verdict import Verdict, compose
@@ -37,7 +37,7 @@ def judge_again(folder: store.RunFolder) -> Verdict:
     """Check the saved history with today's checkers and write the new verdict."""
     spec = folder.read_json("trial.json", TrialSpec)
     history = jsonl.read(folder.file("history.jsonl")).history
-    parts = dict(trial.judge_history(spec, trial.workload_of(spec), history))
+    parts = dict(judgement.judge_history(spec, judgement.workload_of(spec), history))
     if folder.file("verdict.json").is_file():
         # What went wrong with the machine then is not in the history.
         before = folder.read_json("verdict.json", Verdict).parts.get("infrastructure")

@@ -13,6 +13,7 @@ import msgspec
 from .. import registry
 from ..errors import UserError
 from ..spec import TrialSpec
+from . import interruption
 from .one_trial import replay_command as replay_command
 from .one_trial import run_and_report, run_twice
 from .trial_options import BY_ROLE, STORE, given_flags, spec_of, trial_options
@@ -27,6 +28,9 @@ Examples:
   duress run raft --mutant forgets-vote --trials 10
   duress run raft --nemesis pause --time 120 --seed 7
   duress run etcd --on docker --nodes 5 --nemesis partition,kill --time 60
+  duress run raft --nemesis help
+  duress run raft --nemesis partition:3,process --set spare=majority
+  duress run raft --phases 5:none,20:partition+kill,5:none --time 120
   duress run raft --on sim --seed 42 --twice
   duress run raft --on docker --schedule runs/latest/schedule.json
   duress run etcd --on docker --set reads=serializable
@@ -56,6 +60,7 @@ def command(system: str, **flags: Any) -> int:
     twice = flags["twice"]
     if twice and spec.cluster != "sim":
         raise UserError(f"--twice: only trials on sim are repeatable, got {spec.cluster}")
+    interruption.listen()
     kind = registry.load("clusters", spec.cluster)
     prepare = getattr(kind, "prepare", None)
     if prepare is not None:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from .. import registry, schedule, store
+from .. import composition, packages, registry, schedule, store
+from ..composition import FaultPhase
 from ..errors import UserError
-from ..planned_fault import PlannedFault
-from ..spec import TrialSpec, parse_concurrency, validate
+from ..spared import Bounds
+from ..spec import TrialSpec, kinds_of, parse_concurrency, validate
+from . import nemesis_help
 
-NOTHING = "none"
+HELP = "help"
 
 _OPTIONS = (
     click.option(
-        "--on", "cluster", metavar="CLUSTER", help="Where nodes run: local, docker or sim."
+        "--on", "cluster", metavar="CLUSTER", help="Where nodes run: local, docker, ssh or sim."
     ),
     click.option("--nodes", type=click.IntRange(1, 99), help="How many nodes."),
     click.option(
@@ -28,7 +31,14 @@ _OPTIONS = (
     click.option(
         "--nemesis",
         metavar="NAMES",
-        help="Comma-separated; 'none' for none (default: the system's).",
+        help="Comma-separated names or packages, with weights if wanted: partition:3,process; "
+        "'none' for none, 'help' for what there is (default: the system's).",
+    ),
+    click.option(
+        "--phases",
+        metavar="PHASES",
+        help="Faults that change in the course of the trial: 5:none,20:partition+kill,5:none; "
+        "repeated until --time is over, if that is given too.",
     ),
     click.option(
         "--time",
@@ -132,25 +142,35 @@ def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> 
     if cluster not in system.clusters:
         raise UserError(f"{system_name} runs on {', '.join(system.clusters)}, not on {cluster!r}")
     workload = flags["workload"] or system.workloads[0]
-    if workload not in system.workloads:
+    if workload not in system.workloads and ".py:" not in workload:  # one's own one may try
         raise UserError(
             f"{system_name} supports the workloads {', '.join(system.workloads)}, not {workload!r}"
         )
     faults = schedule.read(flags["schedule"]) if flags.get("schedule") else None
-    if faults is not None and "nemesis" in given:
-        raise UserError("--nemesis: the schedule says which faults there are; give only one")
+    for flag in ("nemesis", "phases"):
+        if faults is not None and flag in given:
+            raise UserError(f"--{flag}: the schedule says which faults there are; give only one")
+    if flags["nemesis"] == HELP:
+        click.echo(nemesis_help.text(system, cluster, options))
+        raise click.exceptions.Exit(0)
     if flags.get("by_role"):
         if faults is None:
             raise UserError("--by-role: re-aims the faults of a --schedule; give one")
         faults = schedule.by_role(faults)
-    nemeses = _nemeses(flags["nemesis"], system) if faults is None else kinds_of(faults)
+    chosen = _chosen(flags, given, cluster, system, options)
+    if faults is not None:
+        chosen = _Chosen(kinds_of(faults))
+    nemeses = chosen.nemeses
     _check_nemeses(nemeses, cluster, system, options)
     takers = [system, registry.load("workloads", workload), registry.load("clusters", cluster)]
-    takers.append(registry.load("checkers", "availability"))
+    takers += [registry.load("checkers", "availability"), Bounds]
     known = _known_options(takers, nemeses)
     for name in options:
         if name not in known:
-            raise UserError(f"--set {name}: no such option here; there are: {', '.join(known)}")
+            close = registry.did_you_mean(name, known)
+            raise UserError(
+                f"--set {name}: no such option here{close}; there are: {', '.join(known)}"
+            )
     options = {**{name: conditions[name] for name in conditions if name in known}, **options}
     count = flags["nodes"] or system.nodes
     concurrency = flags["concurrency"]
@@ -158,6 +178,7 @@ def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> 
         concurrency = getattr(system, "concurrency", concurrency)
     nodes = [f"n{i + 1}" for i in range(count)]
     schedule.check(faults or [], nodes)
+    Bounds.of(options, count)
     return validate(
         TrialSpec(
             system=system_name,
@@ -169,24 +190,48 @@ def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> 
             seed=secrets.randbelow(2**31) if flags["seed"] is None else flags["seed"],
             concurrency=parse_concurrency(concurrency, count),
             rate=flags["rate"],
-            time_limit_s=flags["time_limit_s"],
+            time_limit_s=chosen.time_limit_s or flags["time_limit_s"],
             settle_s=flags["settle_s"],
             timeout_s=flags["timeout_s"],
             interval_s=flags["interval_s"],
             options=options,
+            weights=chosen.weights,
+            fault_phases=chosen.phases,
             schedule=faults,
         )
     )
 
 
-def kinds_of(faults: Sequence[PlannedFault]) -> list[str]:
-    """The nemeses that a schedule needs, in the order of their first fault."""
-    return list(dict.fromkeys(fault.kind for fault in faults))
+@dataclass(frozen=True)
+class _Chosen:
+    """What ``--nemesis`` and ``--phases`` say."""
+
+    nemeses: list[str]
+    weights: dict[str, float] = field(default_factory=dict)
+    phases: list[FaultPhase] = field(default_factory=list)
+    time_limit_s: float | None = None
 
 
-def _nemeses(wanted: str | None, system: Any) -> list[str]:
-    names = list(system.nemeses) if wanted is None else wanted.split(",")
-    return [name.strip() for name in names if name.strip() not in ("", NOTHING)]
+def _chosen(
+    flags: Mapping[str, Any],
+    given: Collection[str],
+    cluster: str,
+    system: Any,
+    options: Mapping[str, Any],
+) -> _Chosen:
+    def members(name: str) -> list[str]:
+        return packages.members(name, cluster, system, options)
+
+    if not flags.get("phases"):
+        wanted = packages.DEFAULT if flags["nemesis"] is None else flags["nemesis"]
+        return _Chosen(*composition.nemeses_of(wanted, members))
+    if "nemesis" in given:
+        raise UserError("--nemesis: the phases say which faults there are; give only one")
+    phases = composition.phases_of(flags["phases"], members)
+    if "time_limit_s" in given:
+        phases = composition.repeated(phases, flags["time_limit_s"])
+    total_s = round(sum(phase.lasts_s for phase in phases), 9)
+    return _Chosen(composition.every_nemesis(phases), {}, phases, total_s)
 
 
 def settings_of(pairs: Sequence[str]) -> dict[str, str]:
@@ -213,13 +258,7 @@ def _check_nemeses(
     nemeses: Sequence[str], cluster: str, system: Any, options: Mapping[str, Any]
 ) -> None:
     for name in nemeses:
-        nemesis = registry.load("nemeses", name)
-        if cluster not in nemesis.clusters:
-            raise UserError(
-                f"the nemesis {name!r} works on {', '.join(nemesis.clusters)}, not on {cluster}"
-            )
-        reason_unfit = getattr(nemesis, "reason_unfit", None)
-        if reason_unfit is not None and (why := reason_unfit(system, options)):
+        if why := packages.reason_unusable(name, cluster, system, options):
             raise UserError(why)
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from .clocks import Clocks
+from .disks import Disk
+from .packets import Packets
+from .resources import Resources
 
 Link = tuple[str, str]
 """A directed link: packets from the first node to the second. ``"clients"`` is the harness."""
@@ -58,6 +61,8 @@ class Node(Protocol):
     """Its IP address, reachable from the harness and from the other nodes."""
     directory: str
     """An absolute path on the node where a system may put its files (data below it)."""
+    python: Sequence[str]
+    """The beginning of a command that runs Python (3.9 or later, standard library) there."""
 
     async def run(
         self, *argv: str, check: bool = True, input: bytes | None = None, timeout_s: float = 30
@@ -81,6 +86,14 @@ class Node(Protocol):
     @property
     def clocks(self) -> Clocks:
         """The clocks that its programs see."""
+        ...
+
+    disk: Disk
+    """What its programs keep their data on."""
+
+    @property
+    def resources(self) -> Resources:
+        """What its programs live on: processor, memory, descriptors, processes."""
         ...
 
 
@@ -123,6 +136,11 @@ class Network(Protocol):
 
     async def probe(self) -> frozenset[Link]:
         """The directed links between nodes through which a packet does not pass, as observed."""
+        ...
+
+    @property
+    def packets(self) -> Packets:
+        """What else can be done to the packets on the links."""
         ...
 
 

@@ -7,9 +7,13 @@ what runs on the node sees them disturbed; the machine's own clock is never touc
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
+
+from .clock_account import ClockReading, MachineClock
+
+__all__ = ["ClockReading", "Clocks", "Disturbance", "MachineClock"]
 
 
 class Disturbance(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -39,39 +43,6 @@ class Disturbance(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
         return self.step_s + self.skip_s + drifted_s + self.strobing(elapsed_s)
 
 
-class Account:
-    """What the disturbances of a node have done to its monotonic clock, which nothing takes back.
-
-    ``ahead_s`` is by how much it was ahead when the present ``disturbance`` began, at ``began_s``
-    by the machine's own.
-    """
-
-    def __init__(self) -> None:
-        self.disturbance = Disturbance()
-        self.began_s = 0.0
-        self.ahead_s = 0.0
-
-    def begin(self, disturbance: Disturbance, now_s: float) -> None:
-        """Another disturbance takes the place of the present one."""
-        self.ahead_s += (self.disturbance.rate - 1) * (now_s - self.began_s) + disturbance.skip_s
-        self.disturbance, self.began_s = disturbance, now_s
-
-
-class ClockReading(NamedTuple):
-    """What a program's clocks showed, against the true time.
-
-    ``wall_off_s``       by how much its wall clock was off.
-    ``monotonic_off_s``  by how much its monotonic clock is ahead, from an arbitrary zero, if known.
-    ``elapsed_s``        true seconds since the last change to its clocks.
-    ``within_s``         how exact ``wall_off_s`` is: time went on while it was read.
-    """
-
-    wall_off_s: float
-    monotonic_off_s: float | None
-    elapsed_s: float
-    within_s: float = 0.0
-
-
 class Clocks(Protocol):
     """The clocks of the programs on a node."""
 
@@ -90,4 +61,8 @@ class Clocks(Protocol):
 
     async def read(self) -> dict[str, ClockReading]:
         """What the programs that run see, by name, as observed; a stopped one sees nothing."""
+        ...
+
+    async def machine(self) -> MachineClock:
+        """What the machine below them shows: another's clock may differ from ours by itself."""
         ...

@@ -15,15 +15,18 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import InfrastructureError, UserError
 from . import CLIENTS, Link, Network, Node, images, netfilter, pids
+from .disks import OPTION as DISK_OPTION
 from .docker_engine import CALL_TIMEOUT_S, Engine, EngineThreads, NoFreeAddresses, Started
-from .docker_leftovers import clean, labels
+from .docker_leftovers import clean, labels, owner
 from .docker_node import DockerNode
+from .layered_disk import Layers
+from .namespace_packets import NamespacePackets
 from .netfilter import LinkFilter
-from .probe import LinkProbe
+from .probe import FIRST_TRIES, LinkProbe
 
 __all__ = ["DockerCluster", "DockerNetwork", "clean", "reason_unavailable"]
 
@@ -44,8 +47,10 @@ class DockerNetwork:
         self._addresses = dict(addresses)
         self._filter: LinkFilter | None = None
         self._probe: LinkProbe | None = None
+        self._packets: NamespacePackets | None = None
         self._cut: frozenset[Link] = frozenset()
         self._unseen: frozenset[Link] = frozenset()
+        self._inits: dict[str, pids.Seen | None] = {}
 
     async def up(
         self,
@@ -57,10 +62,13 @@ class DockerNetwork:
     ) -> None:
         """Take control of the links and see that every one of them passes packets."""
         self._addresses[CLIENTS] = gateway
-        self._filter = LinkFilter(trial_id, bridge)
+        self._filter = LinkFilter(trial_id, bridge, owner())
         await threads.call(self._filter.install)
-        self._probe = LinkProbe(self._addresses, {**netns_pids, CLIENTS: os.getpid()})
-        silent = await self._probe.probe()
+        every_pid = {**netns_pids, CLIENTS: os.getpid()}
+        self._probe = LinkProbe(self._addresses, every_pid)
+        self._packets = NamespacePackets(trial_id, self._addresses, every_pid)
+        self._inits = {name: pids.look(pid) for name, pid in netns_pids.items()}
+        silent = await self._probe.probe(tries=FIRST_TRIES)
         # A firewall of the host may refuse new connections from nodes to it: no fault of ours.
         self._unseen = frozenset(link for link in silent if CLIENTS in link)
         if broken := silent - self._unseen:
@@ -79,6 +87,7 @@ class DockerNetwork:
         pairs = frozenset((self._addresses[a], self._addresses[b]) for a, b in links)
         self._filter.cut(pairs)
         self._cut = frozenset(links)
+        self.packets.were_cut(self._cut)
 
     async def probe(self) -> frozenset[Link]:
         """The directed links on which a packet was sent and did not arrive.
@@ -87,10 +96,30 @@ class DockerNetwork:
         """
         if self._probe is None:
             raise InfrastructureError("network: is not up: probe links after Cluster.up()")
-        return await self._probe.probe(self._cut) - self._unseen
+        silent = await self._probe.probe(self._cut) - self._unseen
+        if silent - self._cut and (gone := [name for name in self._inits if self._is_gone(name)]):
+            raise InfrastructureError(
+                f"network: the containers of {', '.join(gone)} have ended; was the engine stopped?"
+            )
+        return silent
+
+    def _is_gone(self, name: str) -> bool:
+        was = self._inits[name]
+        now = pids.look(was.pid) if was is not None else None
+        return now is None or now.dead or (was is not None and now.started != was.started)
+
+    @property
+    def packets(self) -> NamespacePackets:
+        """What else can be done to packets."""
+        if self._packets is None:
+            raise InfrastructureError("network: is not up: use packets after Cluster.up()")
+        return self._packets
 
     def down(self) -> None:
         """Give the links back. Idempotent."""
+        if self._packets is not None:
+            self._packets.down()
+            self._packets = None
         if self._probe is not None:
             self._probe.close()
             self._probe = None
@@ -127,6 +156,7 @@ class DockerCluster:
     """Containers ``duress-<trial>-<node>`` of one image; the option ``image`` names it."""
 
     kind = "docker"
+    options: ClassVar[Mapping[str, str]] = DISK_OPTION
     clean = staticmethod(clean)
     reason_unavailable = staticmethod(reason_unavailable)
 
@@ -162,6 +192,7 @@ class DockerCluster:
         self._labels = labels(trial_id)
         self._engine: Engine | None = None
         self._threads: EngineThreads | None = None
+        self._layers = Layers(options)
 
     async def up(self) -> None:
         """Build the image if need be, then bring network and containers up, all links open."""
@@ -198,6 +229,7 @@ class DockerCluster:
             await node.attach(started)
 
         await _all([bring_up(node) for node in self._containers])
+        await self._layers.mount((node, node.init_pid) for node in self._containers)
         self.network = self._links = DockerNetwork(addresses)
         netns_pids = {node.name: node.init_pid for node in self._containers}
         await self._links.up(self.trial_id, self._bridge, gateway, netns_pids, threads)
@@ -233,10 +265,15 @@ class DockerCluster:
                     self._links.down()
                 except InfrastructureError as error:
                     failures.append(str(error))
+            await asyncio.gather(
+                *(node.resources.end() for node in self._containers), return_exceptions=True
+            )  # what watches them; the limits go with the containers
+            self._layers.let_go()
             if engine is not None:
                 await self._remove(engine, threads, failures)
                 engine.close()
         finally:
+            self._layers.end()
             threads.close()
             self._engine = self._threads = None
         if failures:

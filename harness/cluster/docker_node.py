@@ -14,12 +14,15 @@ import os
 import posixpath
 import shutil
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import InfrastructureError
 from . import Completed, Process, pids
+from .disks import Disk
 from .docker_engine import Engine, EngineThreads, Started, one_line
+from .no_disk import NoDisk
 from .program_clocks import ProgramClocks
+from .program_resources import ContainerGroups, ProgramResources
 from .programs import MARK, Programs
 
 DIRECTORY = "/var/lib/duress"
@@ -51,6 +54,8 @@ _GET = f'test -e "$1" || exit {_NO_FILE}; exec cat -- "$1"'
 class DockerNode:
     """A container whose PID 1 is an init and whose only other process sleeps."""
 
+    python: Sequence[str] = ("python3",)
+
     def __init__(
         self, name: str, address: str, container: str, engine: Engine, threads: EngineThreads
     ) -> None:
@@ -63,7 +68,11 @@ class DockerNode:
         self._environment: dict[str, str] = {}
         self._commands: set[int] = set()
         self._processes = DockerProcesses(self, engine, threads)
-        self._clocks = ProgramClocks(self, self._processes.living)
+        self._clocks = ProgramClocks(self, self._processes.living, self._processes.duty)
+        self.disk: Disk = NoDisk()
+        self._resources = ProgramResources(
+            name, self._processes.living, self._processes.duty, ContainerGroups(self._first_pid)
+        )
 
     @property
     def processes(self) -> DockerProcesses:
@@ -74,6 +83,14 @@ class DockerNode:
     def clocks(self) -> ProgramClocks:
         """The clocks that these see."""
         return self._clocks
+
+    @property
+    def resources(self) -> ProgramResources:
+        """What these live on."""
+        return self._resources
+
+    def _first_pid(self) -> int:
+        return self.init_pid
 
     async def attach(self, started: Started) -> None:
         """Take over a container that was just started."""
@@ -218,7 +235,12 @@ class DockerProcesses(Programs):
         async with self._starting:  # two that heal at once must not start it twice
             if process.name not in self.states():
                 self.begin(process.name)
-                await self._start(process)
+                await self._node.disk.starting()
+                await self._node.resources.starting()
+                try:
+                    await self._start(process)
+                finally:
+                    await self._node.resources.started()
                 await self._node.clocks.started(process)
 
     async def _start(self, process: Process) -> None:

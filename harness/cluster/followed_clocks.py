@@ -8,16 +8,15 @@ rights nor a certain machine, but a program that was written for it (those of
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from ..errors import InfrastructureError
-from .clocks import Account, ClockReading, Disturbance
+from .clock_account import Account, ClockReading, Wrongness
 
 if TYPE_CHECKING:
-    from . import Node
+    from .program_clocks import Place
 
 ANSWER_TIMEOUT_S = 5.0
 POLL_S = 0.005
@@ -26,13 +25,13 @@ POLL_S = 0.005
 class FollowedClocks:
     """The clocks of one node's programs; ``files`` are those they follow, by program."""
 
-    def __init__(self, node: Node, files: Mapping[str, str]) -> None:
+    def __init__(self, node: Place, files: Mapping[str, str]) -> None:
         self._node = node
         self._files = files
         self._number = 0
         self._account = Account()
 
-    async def disturb(self, disturbance: Disturbance) -> None:
+    async def disturb(self, disturbance: Wrongness) -> None:
         """Let them be wrong from now on."""
         self._account.begin(disturbance, _machine_s())
         await self._say()
@@ -45,14 +44,14 @@ class FollowedClocks:
         found = await asyncio.gather(*(self._answer(program) for program in self._files))
         return {
             program: reading
-            for program, reading in zip(self._files, found, strict=True)
+            for program, reading in zip(self._files, found)  # noqa: B905 - hosts may have 3.9
             if reading is not None
         }
 
     async def _say(self) -> None:
         self._number += 1
         what = self._account.disturbance
-        said = msgspec.json.encode(
+        said = json.dumps(
             {
                 "number": self._number,
                 "began_s": self._account.began_s,
@@ -62,7 +61,7 @@ class FollowedClocks:
                 "strobe_s": what.strobe_s,
                 "period_s": what.period_s,
             }
-        )
+        ).encode()
         for path in dict.fromkeys(self._files.values()):
             await self._node.put(path, said)
 
@@ -85,8 +84,8 @@ class FollowedClocks:
 
     async def _seen(self, path: str) -> dict[str, Any]:
         try:
-            return msgspec.json.decode(await self._node.get(path + ".seen"))
-        except (FileNotFoundError, msgspec.DecodeError):
+            return json.loads(await self._node.get(path + ".seen"))
+        except (FileNotFoundError, ValueError):
             return {}
 
 

@@ -16,9 +16,13 @@ from pathlib import Path
 
 from ..errors import InfrastructureError
 from . import pids
+from .host_clocks import HostClocks
+from .host_disk import HostDisk
 from .host_filter import HostFilter
+from .host_packets import HostPackets
 from .host_probe import HostProbe
 from .local_init import execute
+from .program_resources import NodeGroups, ProgramResources
 from .programs import MARK, Programs
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -33,8 +37,18 @@ class Host:
         self.trial_id = trial_id
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.programs = Programs("host", self._living)
+        self.programs = Programs("host", self.living)
         self._commands: set[int] = set()
+        self.clocks = HostClocks(self)
+        self.disk = HostDisk(directory, self._commands)
+        self.packets = HostPackets(trial_id, self._commands)
+        self.resources = ProgramResources(
+            "host",
+            self.living,
+            self.programs.duty,
+            NodeGroups(trial_id, "host"),
+            self._commands,
+        )
         self._ends: dict[int, asyncio.Future[int]] = {}
         self._filter: HostFilter | None = None
         self._probe: HostProbe | None = None
@@ -114,7 +128,8 @@ class Host:
             raise InfrastructureError(f"cannot start {name} ({argv[0]}): {error}") from None
         self.programs.began(name, pids.look(pid))
 
-    def _living(self) -> list[pids.Seen]:
+    def living(self) -> list[pids.Seen]:
+        """What was started here, with all that it started, but commands of the harness."""
         found = [seen for seen in _everyone() if not seen.dead]
         ours = {seen.pid for seen in pids.family(self._commands, found)}
         mine = {os.getpid()}
@@ -157,7 +172,8 @@ class Host:
     async def end(self) -> None:
         """Kill what was started, heal what was cut, remove the directory. Tries all of it."""
         failures = []
-        for step in (self.programs.kill, self._heal, self._remove):
+        steps = self.programs.kill, self.resources.end, self._heal, self.disk.end, self._remove
+        for step in steps:
             try:
                 done = step()
                 if done is not None:
@@ -168,6 +184,7 @@ class Host:
             raise InfrastructureError("; ".join(failures))
 
     def _heal(self) -> None:
+        self.packets.end()
         if self._filter is not None:
             self._filter.remove()
             self._filter = None

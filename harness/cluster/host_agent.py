@@ -7,8 +7,9 @@ Requests and answers are JSON, one a line; bytes are base64::
 
 ``connect TRIAL DIRECTORY HEAL_AFTER_S`` joins its standard input and output to the trial's server
 on this host, which it starts if there is none. The server outlives its connections, so that a lost
-one can be made anew; when there was none for ``HEAL_AFTER_S``, its harness is dead or cut off for
-good, and it ends as if told to: everything killed, healed and removed. ``sweep`` has every server
+one can be made anew; when nothing was heard for ``HEAL_AFTER_S`` (a harness that lives says hello
+more often), its harness is dead or cut off for good, and it ends as if told to: everything killed,
+healed and removed. ``sweep`` has every server
 on this host do so at once.
 """
 
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InfrastructureError
+from . import control_groups, host_leftovers, host_packets
 from .host import Host
 
 LINE_LIMIT = 1 << 30
@@ -47,20 +49,18 @@ class Server:
         self._host = host
         self._ended = ended
         self._tasks: set[asyncio.Task[None]] = set()
-        self._connections = 0
-        self._lonely_since: float | None = time.monotonic()
+        self._heard = time.monotonic()
 
     @property
     def lonely_s(self) -> float:
-        """For how long nobody has been connected."""
-        return 0 if self._lonely_since is None else time.monotonic() - self._lonely_since
+        """For how long nobody has asked for anything; a connection may be dead without telling."""
+        return time.monotonic() - self._heard
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until it ends."""
-        self._connections += 1
-        self._lonely_since = None
         try:
             while line := await reader.readline():
+                self._heard = time.monotonic()
                 request = json.loads(line)
                 task = asyncio.ensure_future(self._answer(request, writer))
                 self._tasks.add(task)
@@ -68,9 +68,6 @@ class Server:
         except (OSError, ValueError):
             pass  # the other side is gone or speaks nonsense: hang up
         finally:
-            self._connections -= 1
-            if self._connections == 0:
-                self._lonely_since = time.monotonic()
             writer.close()
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
@@ -105,9 +102,16 @@ class Server:
         return _text(self._host.get(request["path"]))
 
     async def _do_start(self, request: Request) -> Any:
-        self._host.start(
-            request["name"], request["argv"], request["env"], request["cwd"], request["log"]
-        )
+        host = self._host
+        await host.disk.starting()
+        await host.resources.starting()
+        try:
+            host.start(
+                request["name"], request["argv"], request["env"], request["cwd"], request["log"]
+            )
+        finally:
+            await host.resources.started()
+        return {"why_no_clocks": await host.clocks.started(request["name"], request.get("clock"))}
 
     async def _do_kill(self, request: Request) -> Any:
         await self._host.programs.kill(*request["names"], graceful_s=request["graceful_s"])
@@ -129,6 +133,33 @@ class Server:
 
     async def _do_probe(self, request: Request) -> Any:
         return await self._host.probe().round(request["round"], request["to"], request["wait_s"])
+
+    async def _do_disturb_clocks(self, request: Request) -> Any:
+        await self._host.clocks.disturb(request["disturbance"])
+
+    async def _do_read_clocks(self, request: Request) -> Any:
+        return await self._host.clocks.read()
+
+    async def _do_wall_clock(self, request: Request) -> Any:
+        return self._host.clocks.wall_s()
+
+    async def _do_scarce(self, request: Request) -> Any:
+        return {kind: self._host.resources.reason_unavailable(kind) for kind in request["kinds"]}
+
+    async def _do_squeeze(self, request: Request) -> Any:
+        return await self._host.resources.squeeze(request["kind"], request["amount"])
+
+    async def _do_relax(self, request: Request) -> Any:
+        return await self._host.resources.relax(request["kind"])
+
+    async def _do_mount_disk(self, request: Request) -> Any:
+        await self._host.disk.mount()
+
+    async def _do_disk(self, request: Request) -> Any:
+        return await self._host.disk.order(request["order"])
+
+    async def _do_packets(self, request: Request) -> Any:
+        return await self._host.packets.order(request["order"])
 
     async def _do_end(self, request: Request) -> Any:
         await self._host.end()
@@ -239,17 +270,28 @@ def _join(joined: socket.socket) -> None:
 
 
 def _sweep() -> None:
-    """End every server on this host, and say of each what it was."""
+    """End every server on this host, and say of each what it was; remove what dead ones left."""
+    living: set[str] = set()
+    dead: set[str] = set()
     for path in sorted(FOLDER.glob("*.sock")):
         joined = _connected(path)
         if joined is None:
-            path.unlink(missing_ok=True)
-            print(f"{path.stem}: was dead")
+            dead.add(path.stem)
             continue
+        living.add(path.stem)
         joined.settimeout(30)
         joined.sendall(b'{"id": 0, "do": "end"}\n')
         answer = json.loads(joined.makefile().readline() or "{}")
         print(f"{path.stem}: {answer.get('failed') or 'ended'}")
+    # Without a socket, too, for those do not outlive a reboot.
+    for trial in sorted(dead | set(host_leftovers.trials()) - living):
+        host_packets.clean(trial)
+        host_leftovers.remove(trial)
+        for name in (f"{trial}.sock", f"{trial}.log"):
+            (FOLDER / name).unlink(missing_ok=True)
+        print(f"{trial}: was dead")
+    for line in control_groups.clean():
+        print(f"{line}: was left behind")
 
 
 def main() -> None:

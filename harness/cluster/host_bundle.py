@@ -10,14 +10,52 @@ from pathlib import Path
 ROOM = Path(__file__).resolve().parents[1]
 MODULES = (
     "errors",
+    "cluster/background",
+    "cluster/burden",
+    "cluster/burdens",
+    "cluster/clock_account",
+    "cluster/control_groups",
+    "cluster/duty_cycle",
+    "cluster/followed_clocks",
+    "cluster/group_limits",
     "cluster/host",
     "cluster/host_agent",
+    "cluster/host_clocks",
+    "cluster/host_disk",
     "cluster/host_filter",
+    "cluster/host_leftovers",
+    "cluster/host_packets",
     "cluster/host_probe",
+    "cluster/layer_process",
     "cluster/local_init",
+    "cluster/meter_end",
+    "cluster/netem",
     "cluster/netfilter",
+    "cluster/packet_bytes",
+    "cluster/packet_lane",
+    "cluster/packet_queue",
+    "cluster/patched_clocks",
     "cluster/pids",
+    "cluster/process_limits",
+    "cluster/program_clocks",
+    "cluster/program_resources",
     "cluster/programs",
+    "cluster/queue_control",
+    "cluster/queue_messages",
+    "cluster/queue_shaper",
+    "cluster/shaper",
+    "cluster/stop_and_go",
+    "cluster/tcp_reset",
+    "cluster/vdso",
+    "cluster/victims",
+    "cluster/watched_memory",
+    *(
+        f"disk_layer/{name}"
+        for name in (
+            *("copies", "mount", "names", "requests", "server"),
+            *("trouble", "volume", "wire", "written"),
+        )
+    ),
 )
 MAIN = "from duress.harness.cluster.host_agent import main\n\nmain()\n"
 
@@ -25,7 +63,7 @@ MAIN = "from duress.harness.cluster.host_agent import main\n\nmain()\n"
 @cache
 def agent_bundle() -> bytes:
     """The zip application; the same bytes whenever the sources are the same."""
-    packages = ("duress", "duress/harness", "duress/harness/cluster")
+    packages = ("duress", *(f"duress/harness{sub}" for sub in ("", "/cluster", "/disk_layer")))
     sources = {"__main__.py": MAIN, **{f"{package}/__init__.py": "" for package in packages}}
     for module in MODULES:
         text = (ROOM / f"{module}.py").read_text("utf-8")

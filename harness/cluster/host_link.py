@@ -19,6 +19,13 @@ RECONNECT_S = 20.0
 
 PAUSE_S = 0.3
 
+GONE_S = 15.0
+"""So long after it was waited for in vain, a host is not waited for again."""
+
+BEAT_S, BEAT_ANSWER_S = 5.0, 10.0
+"""How often at least a host hears from us, and how soon it must answer: a connection through which
+nothing passes any more ends by itself only after many minutes."""
+
 Restarted = Callable[[], Awaitable[None]]
 
 
@@ -47,6 +54,8 @@ class HostLink:
         self._opening = asyncio.Lock()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=f"ssh-{login.given}")
         self._closed = False
+        self._gone_until = 0.0
+        self._beating: asyncio.Task[None] | None = None
 
     @property
     def is_known(self) -> bool:
@@ -66,16 +75,40 @@ class HostLink:
                 if not again:
                     raise self._complaint(f"the connection was lost during {do!r}") from None
                 if self._closed or self._loop.time() > ends:
-                    raise self._complaint(f"lost, and not back after {RECONNECT_S:g} s") from None
+                    raise self._given_up() from None
             except InfrastructureError:
                 # Logging in failed: at the first time that is final, later it may come back.
-                if self._session is not None or not self._server or self._loop.time() > ends:
+                if self._session is not None or not self._server or self._is_gone():
                     raise
+                if self._loop.time() > ends:
+                    raise self._given_up() from None
             await asyncio.sleep(PAUSE_S)
+
+    def _is_gone(self) -> bool:
+        return self._loop.time() < self._gone_until
+
+    def _given_up(self) -> InfrastructureError:
+        self._gone_until = self._loop.time() + GONE_S
+        return self._complaint(f"lost, and not back after {RECONNECT_S:g} s")
+
+    async def _beat(self) -> None:
+        """Say hello for ever, so that the host knows that we live, and we that it does."""
+        while True:
+            await asyncio.sleep(min(BEAT_S, self.login.heal_after_s / 4))
+            if (session := self._session) is None:
+                continue
+            try:
+                await self._request("hello", BEAT_ANSWER_S, {})
+            except _Lost:
+                continue
+            except InfrastructureError:
+                self._lost([session])
 
     async def close(self) -> None:
         """Hang up. Idempotent."""
         self._closed = True
+        if self._beating is not None:
+            self._beating.cancel()
         session, self._session = self._session, None
         if session is not None:
             await asyncio.to_thread(session.close)
@@ -86,6 +119,8 @@ class HostLink:
         async with self._opening:
             if self._session is not None:
                 return
+            if self._is_gone():
+                raise self._complaint("was lost, and is not back")
             session: SshSession | None = None
 
             def made() -> SshSession:
@@ -103,6 +138,8 @@ class HostLink:
             self.directory, self.ssh_port = session.directory, session.ssh_port
             server = (await self._request("hello", 10, {}))["pid"]
             was, self._server = self._server, server
+            if self._beating is None and not self._closed:
+                self._beating = self._loop.create_task(self._beat())
         if was and was != server:
             await self._restarted()
 
@@ -121,12 +158,12 @@ class HostLink:
         line = json.dumps({"id": number, "do": do, **fields}).encode() + b"\n"
         answer = self._waiting[number] = self._loop.create_future()
         try:
-            try:
-                await self._loop.run_in_executor(self._threads, session.send, line)
-            except (OSError, EOFError):
-                self._lost([session])
-                raise _Lost from None
             async with asyncio.timeout(timeout_s):
+                try:
+                    await self._loop.run_in_executor(self._threads, session.send, line)
+                except (OSError, EOFError):
+                    self._lost([session])
+                    raise _Lost from None
                 return await answer
         except TimeoutError:
             raise self._complaint(f"no answer to {do!r} after {timeout_s:g} s") from None

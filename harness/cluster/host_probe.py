@@ -7,6 +7,8 @@ import socket
 import struct
 from collections.abc import Sequence
 
+from .packet_bytes import EXEMPT_TOS
+
 _DATAGRAM = struct.Struct("!8sQ")  # magic, round
 _MAGIC = b"duress\x00\x02"
 
@@ -16,6 +18,7 @@ class HostProbe:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, EXEMPT_TOS)
         self._socket.bind(("0.0.0.0", 0))
         self._heard: dict[int, set[str]] = {}
 

@@ -14,14 +14,17 @@ import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..errors import InfrastructureError, UserError
-from . import CLIENTS, Link, Network, Node, local_links, namespaces, netfilter, pids
+from . import CLIENTS, Link, Network, Node, control_groups, local_links, namespaces, netfilter, pids
+from .disks import OPTION as DISK_OPTION
+from .layered_disk import Layers
 from .local_control import launch
 from .local_node import LocalNode
+from .namespace_packets import NamespacePackets
 from .netfilter import LinkFilter
-from .probe import LinkProbe
+from .probe import FIRST_TRIES, LinkProbe
 
 _DOWN_TIMEOUT_S = 10
 
@@ -35,6 +38,7 @@ class LocalNetwork:
         self._addresses = {**addresses, CLIENTS: local_links.HARNESS_ADDRESS}
         self._filter: LinkFilter | None = None
         self._probe: LinkProbe | None = None
+        self._packets: NamespacePackets | None = None
         self._cut: frozenset[Link] = frozenset()
 
     @property
@@ -49,7 +53,8 @@ class LocalNetwork:
         await _in_thread(self._filter.install)
         every_pid = {**netns_pids, CLIENTS: os.getpid()}
         self._probe = await _in_thread(LinkProbe, self._addresses, every_pid)
-        if silent := await self._probe.probe():
+        self._packets = NamespacePackets(trial_id, self._addresses, every_pid)
+        if silent := await self._probe.probe(tries=FIRST_TRIES):
             raise InfrastructureError(f"network of {trial_id}: nothing passes on {sorted(silent)}")
 
     async def cut(self, links: frozenset[Link]) -> None:
@@ -64,6 +69,7 @@ class LocalNetwork:
         pairs = frozenset((self._addresses[a], self._addresses[b]) for a, b in links if a != b)
         await _in_thread(self._filter.cut, pairs)
         self._cut = frozenset(links)
+        self.packets.were_cut(self._cut)
 
     async def probe(self) -> frozenset[Link]:
         """The directed links, those with ``clients`` included, on which nothing arrives."""
@@ -71,8 +77,18 @@ class LocalNetwork:
             raise InfrastructureError("network: is not up; probe links between up() and down()")
         return await self._probe.probe(self._cut)
 
+    @property
+    def packets(self) -> NamespacePackets:
+        """What else can be done to packets."""
+        if self._packets is None:
+            raise InfrastructureError("network: is not up; use packets between up() and down()")
+        return self._packets
+
     def down(self) -> None:
         """Give the links back. Idempotent."""
+        if self._packets is not None:
+            self._packets.down()
+            self._packets = None
         if self._probe is not None:
             self._probe.close()
         if self._filter is not None:
@@ -82,15 +98,21 @@ class LocalNetwork:
 
 
 class LocalCluster:
-    """Nodes in namespaces. Takes no options. One cluster a process at a time."""
+    """Nodes in namespaces. One cluster a process at a time."""
 
     kind = "local"
+    options: ClassVar[Mapping[str, str]] = DISK_OPTION
 
     @staticmethod
     def prepare(image: str) -> None:
         """Move this process into namespaces of its own; before anything else was started."""
         if not namespaces.inside():
             namespaces.enter()
+
+    @staticmethod
+    def clean(all_: bool = False) -> list[str]:
+        """Remove control groups of trials whose harness is dead; a line for each."""
+        return control_groups.clean()
 
     @staticmethod
     def reason_unavailable() -> str | None:
@@ -114,13 +136,14 @@ class LocalCluster:
                 "its own; put it elsewhere"
             )
         self._nodes = {
-            name: LocalNode(name, address, self._folder / "nodes" / name / "data")
+            name: LocalNode(name, address, self._folder / "nodes" / name / "data", trial_id)
             for name, address in addresses.items()
         }
         self._network = LocalNetwork(addresses)
         self.nodes: dict[str, Node] = dict(self._nodes)
         self.network: Network = self._network
         self._connected = False
+        self._layers = Layers(options)
 
     async def up(self) -> None:
         """Bring nodes and network up, all links open, directories empty."""
@@ -133,6 +156,7 @@ class LocalCluster:
         for name, control in (await launch(hosts)).items():
             self._nodes[name].attach(control)
         await asyncio.gather(*(node.ready() for node in self._nodes.values()))
+        await self._layers.mount((node, node.init_pid) for node in self._nodes.values())
         ends = {node.name: (node.address, node.init_pid) for node in self._nodes.values()}
         self._connected = True
         await _in_thread(local_links.connect, ends)
@@ -156,7 +180,7 @@ class LocalCluster:
         Tries all of it, whatever fails, and then raises ``InfrastructureError``.
         """
         failures: list[str] = []
-        for step in (self._end_nodes, self._disconnect):
+        for step in (self._end_faults, self._end_nodes, self._disconnect):
             try:
                 await step()
             except (InfrastructureError, OSError) as error:
@@ -166,6 +190,11 @@ class LocalCluster:
                 f"trial {self.trial_id}: not everything was taken down: {'; '.join(failures)}"
             )
 
+    async def _end_faults(self) -> None:
+        for node in self._nodes.values():
+            if node.init_pid:
+                await node.resources.end()
+
     async def _end_nodes(self) -> None:
         inits = [node.init_pid for node in self._nodes.values() if node.init_pid]
         for node in self._nodes.values():
@@ -174,12 +203,14 @@ class LocalCluster:
             seen = pids.look(pid)
             if seen is not None:
                 pids.send(seen, signal.SIGKILL)
+        self._layers.let_go()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _DOWN_TIMEOUT_S
         while left := [pid for pid in inits if pids.look(pid) is not None]:
             if loop.time() > deadline:
                 raise InfrastructureError(f"nodes with pids {left} do not end")
             await asyncio.sleep(pids.POLL_S)
+        self._layers.end()
         for node in self._nodes.values():
             node.init_pid = 0
 

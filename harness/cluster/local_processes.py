@@ -39,6 +39,7 @@ class LocalProcesses(Programs):
         environment = {**_strings(process.env), MARK: process.name}
         log = posixpath.join(node.directory, process.log)
         cwd = process.cwd or node.directory
+        await node.disk.starting()
         try:
             started = await node.control.start(process.argv, environment, cwd, log)
         except InfrastructureError as error:
@@ -50,6 +51,7 @@ class LocalProcesses(Programs):
         for seen in self.living():
             if _pid_on_node(seen.pid) == started.pid:
                 self.began(process.name, seen)
+        await node.resources.started()
         await node.clocks.started(process)
 
     def living(self) -> list[pids.Seen]:

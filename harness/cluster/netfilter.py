@@ -49,8 +49,11 @@ table bridge {table} {{
         {only_to_bridge}
         ip saddr . ip daddr @cut drop
     }}
+    {owner}
 }}
 """
+
+_OWNER = re.compile(r"chain owner_([0-9A-Za-z_]+) ")
 
 
 class LinkFilter:
@@ -58,11 +61,13 @@ class LinkFilter:
 
     Methods block for about a millisecond with libnftables, ten with the program ``nft``,
     and raise ``InfrastructureError``. They may be called from any thread; which network
-    namespace is meant is settled by the thread that calls the constructor.
+    namespace is meant is settled by the thread that calls the constructor. ``owner`` (letters,
+    digits and _) is for :func:`owner_of`.
     """
 
-    def __init__(self, trial_id: str, bridge: str) -> None:
+    def __init__(self, trial_id: str, bridge: str, owner: str = "") -> None:
         self.table = table_name(trial_id)
+        self._owner = f"chain owner_{owner} {{ }}" if owner else ""
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", bridge):
             raise InfrastructureError(f"nftables: {bridge!r} is not the name of a bridge")
         self.bridge = bridge
@@ -87,6 +92,7 @@ class LinkFilter:
                     table=self.table,
                     only_from_bridge=f'meta ibrname != "{self.bridge}" accept',
                     only_to_bridge=f'meta obrname != "{self.bridge}" accept',
+                    owner=self._owner,
                 )
             )
             self.bridge_only = True
@@ -94,7 +100,9 @@ class LinkFilter:
             if "Operation not supported" not in str(error):
                 raise
             self._backend.run(
-                _INSTALL.format(table=self.table, only_from_bridge="", only_to_bridge="")
+                _INSTALL.format(
+                    table=self.table, only_from_bridge="", only_to_bridge="", owner=self._owner
+                )
             )
             self.bridge_only = False
 
@@ -131,6 +139,16 @@ def list_tables(prefix: str = TABLE_PREFIX) -> list[str]:
     """Names of the bridge tables of this network namespace that begin with ``prefix``."""
     printed = open_backend().run("list tables bridge\n")
     return sorted(re.findall(rf"^table bridge ({re.escape(prefix)}\S*)$", printed, re.MULTILINE))
+
+
+def owner_of(name: str) -> str | None:
+    """What a table says of whose it is; ``None`` if it says nothing or is gone."""
+    try:
+        printed = open_backend().run(f"list table bridge {name}\n")
+    except InfrastructureError:
+        return None
+    found = _OWNER.search(printed)
+    return found[1] if found else None
 
 
 def remove_table(name: str) -> None:
@@ -243,5 +261,8 @@ def _refused(backend: str, complaint: str) -> InfrastructureError:
     if "Operation not permitted" in complaint:
         hint = "; it needs CAP_NET_ADMIN in the namespace that owns the bridge (root on the host)"
     elif "Operation not supported" in complaint or "No such file" in complaint:
-        hint = "; does this kernel have nftables for bridges (CONFIG_NF_TABLES_BRIDGE)?"
+        hint = (
+            "; was the table removed (`duress clean --all`), or does this kernel lack nftables for "
+            "bridges (CONFIG_NF_TABLES_BRIDGE)?"
+        )
     return InfrastructureError(f"nftables ({backend}): {first_line.strip()}{hint}")

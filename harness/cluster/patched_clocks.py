@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from ..errors import InfrastructureError
 from . import pids, vdso
-from .clocks import Account, Disturbance
+from .clock_account import Account, Wrongness
+from .duty_cycle import DutyCycle
 
 LEAD_S = 0.1
 """All processes go by what they are told from the same moment on, which lies so far ahead."""
@@ -21,15 +22,18 @@ STOP_TIMEOUT_S = 5.0
 
 
 class PatchedClocks:
-    """The clocks of one node's processes, which ``find`` finds."""
+    """The clocks of one node's processes, which ``find`` finds and ``duty`` stops at times."""
 
-    def __init__(self, node: str, find: Callable[[], list[pids.Seen]]) -> None:
+    def __init__(
+        self, node: str, find: Callable[[], list[pids.Seen]], duty: DutyCycle | None = None
+    ) -> None:
         self._node = node
         self._find = find
+        self._duty = duty
         self._account = Account()
         self._wall, self._monotonic = vdso.Wrong(), vdso.Wrong()
 
-    async def disturb(self, disturbance: Disturbance) -> None:
+    async def disturb(self, disturbance: Wrongness) -> None:
         """Let them be wrong, and return once they are."""
         began_s = asyncio.get_running_loop().time() + LEAD_S
         true_wall_s = time.time() + LEAD_S
@@ -62,7 +66,10 @@ class PatchedClocks:
 
     async def _change(self, seen: pids.Seen) -> None:
         with vdso.Process(seen.pid) as process:
-            if not process.is_prepared:
+            if not process.is_prepared and self._duty is not None:
+                async with self._duty.lock:  # it would let it go on in the middle
+                    await self._prepare(seen, process)
+            elif not process.is_prepared:
                 await self._prepare(seen, process)
             process.set(self._wall, self._monotonic)
 

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from ..errors import InfrastructureError
 
+_STOP_BIT = 1 << (signal.SIGSTOP - 1)
+
 POLL_S = 0.002
 """How long to sleep between two looks while waiting for an effect."""
 
@@ -174,13 +176,29 @@ async def kill(node: str, find: Find, graceful_s: float = 0, timeout_s: float = 
     _complain(node, "killed", left, timeout_s)
 
 
+def stands(seen: Seen) -> bool:
+    """Whether it is stopped, or waits for a disk and will stop before it does anything else."""
+    if seen.state != "D":
+        return seen.stopped
+    try:
+        with open(f"/proc/{seen.pid}/status", encoding="ascii", errors="replace") as file:  # noqa: PTH123
+            for line in file:
+                if line.startswith(("SigPnd:", "ShdPnd:")) and int(line[7:], 16) & _STOP_BIT:
+                    return True
+        threads = os.listdir(f"/proc/{seen.pid}/task")  # noqa: PTH208
+    except OSError:
+        return False
+    others = [look(int(thread)) for thread in threads if int(thread) != seen.pid]
+    return any(other is not None and other.stopped for other in others)
+
+
 async def pause(node: str, find: Find, timeout_s: float = 10) -> None:
     """SIGSTOP what ``find`` finds and wait until all of it stands still."""
-    left = await _until(find, lambda seen: not seen.stopped, signal.SIGSTOP, timeout_s)
+    left = await _until(find, lambda seen: not stands(seen), signal.SIGSTOP, timeout_s)
     _complain(node, "paused", left, timeout_s)
 
 
 async def resume(node: str, find: Find, timeout_s: float = 10) -> None:
     """SIGCONT what ``find`` finds and wait until nothing of it stands still."""
-    left = await _until(find, lambda seen: seen.stopped, signal.SIGCONT, timeout_s)
+    left = await _until(find, stands, signal.SIGCONT, timeout_s)
     _complain(node, "resumed", left, timeout_s)

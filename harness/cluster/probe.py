@@ -19,10 +19,14 @@ from typing import TypeVar
 
 from ..errors import InfrastructureError
 from . import Link
+from .packet_bytes import EXEMPT_TOS
 
 _CLONE_NEWNET = 0x40000000
 _DATAGRAM = struct.Struct("!8sQHH")  # magic, round, sender's and receiver's index
 _MAGIC = b"duress\x00\x01"
+
+FIRST_TRIES = 8
+"""Of a probe before any fault, whose failure ends the trial: six seconds in all."""
 
 Result = TypeVar("Result")
 
@@ -99,6 +103,7 @@ class LinkProbe:
         def open_socket() -> socket.socket:
             made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
             try:
+                made.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, EXEMPT_TOS)
                 made.bind((address, 0))
             except OSError as error:
                 made.close()

@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from . import Process, pids, vdso
-from .clocks import ClockReading, Disturbance
+from . import pids, vdso
+from .clock_account import ClockReading, MachineClock, Wrongness
+from .duty_cycle import DutyCycle
 from .followed_clocks import FollowedClocks
 from .patched_clocks import PatchedClocks
 
-if TYPE_CHECKING:
-    from . import Node
+
+class Place(Protocol):
+    """A node, as far as its clocks need it (``Node``, or the host of an agent)."""
+
+    name: str
+
+    async def put(self, path: str, content: bytes) -> None:
+        """Write a file."""
+        ...
+
+    async def get(self, path: str) -> bytes:
+        """Read a file; ``FileNotFoundError`` if there is none."""
+        ...
+
+    @property
+    def processes(self) -> Any:
+        """What runs there: ``await processes.running()`` tells."""
+        ...
+
+
+class Begun(Protocol):
+    """A program that was started: its name, and the file that its clocks follow, if they do."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - as in Process
+    @property
+    def clock(self) -> str | None: ...  # noqa: D102
 
 
 class ProgramClocks:
     """``Clocks`` of one node, which is told of every program that was started on it.
 
-    ``find`` finds its processes. A program that follows no file has the clocks of its processes
-    changed, and nobody here can see what it makes of them: its system may (``TellsTime``).
+    ``find`` finds its processes, ``duty`` stops them at times. A program that follows no file has
+    the clocks of its processes changed, and nobody here can see what it makes of them: its system
+    may (``TellsTime``).
     """
 
-    def __init__(self, node: Node, find: Callable[[], list[pids.Seen]]) -> None:
+    def __init__(
+        self, node: Place, find: Callable[[], list[pids.Seen]], duty: DutyCycle | None = None
+    ) -> None:
         self._files: dict[str, str] = {}
         self._others: set[str] = set()
         self._followed = FollowedClocks(node, self._files)
-        self._patched = PatchedClocks(node.name, find)
+        self._patched = PatchedClocks(node.name, find, duty)
 
-    async def started(self, process: Process) -> None:
+    async def started(self, process: Begun) -> None:
         """A program has begun: give it the clocks that the node has."""
         if process.clock is not None:
             self._files[process.name] = process.clock
@@ -41,7 +70,7 @@ class ProgramClocks:
             return f"{', '.join(sorted(self._others))} asks the machine for the time: {why}"
         return None
 
-    async def disturb(self, disturbance: Disturbance) -> None:
+    async def disturb(self, disturbance: Wrongness) -> None:
         """Let them be wrong from now on."""
         if self._files:
             await self._followed.disturb(disturbance)
@@ -51,3 +80,7 @@ class ProgramClocks:
     async def read(self) -> dict[str, ClockReading]:
         """What each running program that follows a file says that it sees."""
         return await self._followed.read()
+
+    async def machine(self) -> MachineClock:
+        """Ours: it is the same machine."""
+        return MachineClock()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 from . import pids
+from .duty_cycle import DutyCycle
 
 MARK = "DURESS_PROCESS"
 """Set in the environment of every started program and, by inheritance, of its children."""
@@ -17,12 +19,14 @@ class Programs:
     """Programs by name, each with its whole family: session, descendants, bearers of its mark.
 
     Runs where the processes are to be seen in ``/proc``. Errors are ``InfrastructureError``.
+    ``duty`` lets them stand still for a part of the time, once it is told to.
     """
 
     def __init__(self, node: str, living: Living) -> None:
         self._node_name = node
         self._living = living
         self._leaders: dict[str, pids.Seen | None] = {}
+        self.duty = DutyCycle(self._stop_now, self._go_now)
 
     def begin(self, name: str) -> None:
         """A program is about to be started."""
@@ -47,7 +51,8 @@ class Programs:
         states = {}
         for name in self._leaders:
             if family := self._family(name, living):
-                states[name] = "paused" if all(seen.stopped for seen in family) else "running"
+                still = all(pids.stands(seen) for seen in family) and not self.duty.is_ticking
+                states[name] = "paused" if still else "running"
         return states
 
     async def kill(self, *names: str, graceful_s: float = 0) -> None:
@@ -63,11 +68,22 @@ class Programs:
 
     async def pause(self) -> None:
         """SIGSTOP everything; checked for effect."""
+        await self.duty.hold()
         await pids.pause(self._node_name, self._living)
 
     async def resume(self) -> None:
         """SIGCONT everything; checked for effect."""
         await pids.resume(self._node_name, self._living)
+        await self.duty.release()
+
+    def _stop_now(self) -> None:
+        for seen in self._living():
+            if not seen.stopped:
+                pids.send(seen, signal.SIGSTOP)
+
+    def _go_now(self) -> None:
+        for seen in self._living():  # one that does not stand still yet may be about to
+            pids.send(seen, signal.SIGCONT)
 
     def _family(self, name: str, living: list[pids.Seen]) -> list[pids.Seen]:
         kin = [seen.pid for seen in living if pids.environment_has(seen.pid, MARK, name)]

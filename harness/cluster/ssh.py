@@ -17,11 +17,14 @@ from typing import Any, ClassVar
 
 from ..errors import InfrastructureError, UserError
 from . import CLIENTS, Link, Network, Node
+from .disks import OPTION as DISK_OPTION
 from .host_link import HostLink
 from .host_probe import HostProbe
+from .layered_disk import is_layered
 from .ssh_host import SshHost
 from .ssh_login import OPTIONS, Login, logins
 from .ssh_node import SshNode
+from .ssh_packets import SshPackets
 
 PROBE_S = 0.06
 PROBE_TRIES = 5
@@ -37,12 +40,14 @@ class SshNetwork:
         self._unseen: frozenset[Link] = frozenset()
         self._round = 0
         self._probe: HostProbe | None = None
+        self._packets = SshPackets({}, {})
         self._turn = asyncio.Lock()
 
     async def up(self) -> None:
         """Take control of the links and see that packets pass on every one of them."""
         self._clients = {name: _towards(node.address) for name, node in self._nodes.items()}
         self._probe = HostProbe()
+        self._packets = SshPackets(self._nodes, self._clients)
         await asyncio.gather(*(self._apply(name) for name in self._nodes))
         silent = await self.probe()
         # A firewall before the harness may refuse what comes from hosts: no fault of ours.
@@ -64,11 +69,18 @@ class SshNetwork:
             name for name in self._nodes if any(_ruled_by(link) == name for link in changed)
         ]
         await asyncio.gather(*(self._apply(name) for name in concerned))
+        self._packets.were_cut(self._cut)
+
+    @property
+    def packets(self) -> SshPackets:
+        """What else can be done to packets."""
+        return self._packets
 
     async def restore(self, name: str) -> None:
         """Cut again what is cut: the host forgot it."""
         if self._clients:
             await self._apply(name)
+            await self._packets.restore(name)
 
     async def _apply(self, name: str) -> None:
         node = self._nodes[name]
@@ -131,6 +143,7 @@ class SshNetwork:
 
     def down(self) -> None:
         """Probe no more. Idempotent."""
+        self._packets.down()
         if self._probe is not None:
             self._probe.close()
             self._probe = None
@@ -145,7 +158,7 @@ class SshCluster:
     """Hosts that are there already; the option ``hosts`` names them."""
 
     kind = "ssh"
-    options: ClassVar[Mapping[str, str]] = OPTIONS
+    options: ClassVar[Mapping[str, str]] = {**OPTIONS, **DISK_OPTION}
 
     @staticmethod
     def reason_unavailable() -> str | None:
@@ -172,6 +185,7 @@ class SshCluster:
     ) -> None:
         self.trial_id = trial_id
         self._logins = dict(zip(node_names, logins(options, len(node_names)), strict=True))
+        self._is_layered = is_layered(options)
         self.nodes: dict[str, Node] = {}
         self._hosts: dict[str, SshNode] = {}
         self.network: Network = SshNetwork({})
@@ -188,6 +202,8 @@ class SshCluster:
             self._hosts[name] = SshNode(name, addresses[name], link)
         self.nodes.update(self._hosts)
         await _all(node.attach() for node in self._hosts.values())
+        if self._is_layered:
+            await _all(node.mount_layer() for node in self._hosts.values())
         self.network = self._links = SshNetwork(self._hosts)
         await self._links.up()
 

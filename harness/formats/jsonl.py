@@ -20,6 +20,7 @@ import msgspec
 from ..errors import InfrastructureError, UserError
 from ..history import History, HistoryError
 from ..operation import Operation
+from ..store import write_whole
 from .loaded import Loaded, collector_paused
 from .source import DAMAGED, excerpt, open_binary
 
@@ -57,9 +58,7 @@ class HistoryWriter:
         """Write one operation. It survives the death of this process, though not of the machine."""
         line = _encode(operation) + b"\n"
         try:
-            written = os.write(self._file, line)
-            while written < len(line):  # a nearly full disk, or a signal
-                written += os.write(self._file, line[written:])
+            write_whole(self._file, line)
         except OSError as error:
             raise InfrastructureError(
                 f"{self.path}: operation {operation.index} could not be written: {error.strerror}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import enum
 from typing import Any, Final
 
@@ -42,7 +43,7 @@ Step = Operation | Sleep | Log
 """What a process can be asked to do."""
 
 
-class Generator:
+class Generator(abc.ABC):
     """A plan of operations: immutable, and pure but for the context's ``random``.
 
     ::
@@ -79,9 +80,10 @@ class Generator:
     ignores_updates: bool = False
     """Whether :meth:`update` does nothing, so that others need not call it."""
 
+    @abc.abstractmethod
     def op(self, context: Context) -> Answer:
         """The next step and what follows it; ``None`` if there is none."""
-        raise NotImplementedError(f"{type(self).__name__} has no method op(context)")
+        ...
 
     def update(self, context: Context, event: Operation) -> Generator | None:
         """The generator after an invocation or a completion; itself if nothing changed."""
@@ -91,7 +93,11 @@ class Generator:
 Answer = tuple[Step | Pending, Generator | None] | None
 
 
-class Combinator(msgspec.Struct, Generator, frozen=True):
+class _AbstractStruct(type(msgspec.Struct), abc.ABCMeta):
+    """What makes structs that may have abstract methods."""
+
+
+class Combinator(msgspec.Struct, Generator, metaclass=_AbstractStruct, frozen=True):
     """A generator made of fields, with structural equality and a readable ``repr``."""
 
 

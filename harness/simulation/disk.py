@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from .disk_gate import RECORD_BYTES, DiskGate
 from .files import SimFiles
 
 CRASHES = ("prefix", "lost", "torn")
@@ -24,6 +25,7 @@ class Disk:
 
     ``syncs``  how many syncs had something to make durable.
     ``files``  the raw files, which have syncs of their own.
+    ``gate``   through which it all goes while something is wrong with the disk.
     """
 
     def __init__(self) -> None:
@@ -32,6 +34,7 @@ class Disk:
         self._unsynced: list[tuple[str, str, Any]] = []
         self.is_empty = True
         self.syncs = 0
+        self.gate: DiskGate | None = None
         self.files = SimFiles()
 
     def append(self, log: str, record: Any) -> None:
@@ -48,6 +51,10 @@ class Disk:
         self._unsynced.append(("truncate", log, records[length:]))
         del records[length:]
 
+    def logs(self) -> list[str]:
+        """The names of the logs."""
+        return sorted(self._logs)
+
     def read(self, log: str) -> Sequence[Any]:
         """All records of a log, oldest first."""
         return list(self._logs.get(log, ()))
@@ -62,8 +69,11 @@ class Disk:
         return self._values.get(name, default)
 
     def sync(self) -> None:
-        """Return once everything written before is durable."""
+        """Return once everything written before is durable; ``OSError`` as from a disk."""
         if self._unsynced:
+            if self.gate is not None:
+                self.gate.write(RECORD_BYTES * len(self._unsynced))
+                self.gate.sync()
             self._unsynced.clear()
             self.is_empty = False
             self.syncs += 1

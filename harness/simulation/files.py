@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from .disk_gate import DiskGate
+
 SECTOR_BYTES = 64
 """What reaches the disk whole or not at all. Real ones have 512 or 4096 bytes; files here are as
 much smaller."""
@@ -76,13 +78,14 @@ class File:
 
 
 class SimFiles:
-    """The ``Files`` of a protocol's storage."""
+    """The ``Files`` of a protocol's storage; ``gate`` as that of :class:`.disk.Disk`."""
 
     def __init__(self) -> None:
         self._names: dict[str, File] = {}
         self._durable_names: dict[str, File] = {}
         self._renames: list[tuple[str, str, Any]] = []
         """Not yet durable: ``create`` a file, ``replace`` by a name, ``remove``."""
+        self.gate: DiskGate | None = None
 
     def names(self) -> Sequence[str]:
         """The files that there are."""
@@ -96,6 +99,8 @@ class SimFiles:
     def write(self, name: str, offset: int, data: bytes) -> None:
         """Write bytes at an offset."""
         file = self._names.get(name)
+        if self.gate is not None:
+            self.gate.write(offset + len(data) - (len(file.content) if file is not None else 0))
         if file is None:
             file = File()
             self._rename("create", name, file)
@@ -122,6 +127,8 @@ class SimFiles:
 
     def sync(self, name: str) -> None:
         """Make content and creation of a file durable."""
+        if self.gate is not None:
+            self.gate.sync()
         file = self._names.get(name)
         if file is None:
             return
@@ -132,6 +139,8 @@ class SimFiles:
 
     def sync_names(self) -> None:
         """Make renames and removals durable."""
+        if self.gate is not None:
+            self.gate.sync()
         self._settle(len(self._renames))
 
     def crash(self, kind: str, random: Random) -> tuple[int, int]:

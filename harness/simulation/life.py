@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from heapq import heappush
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -77,11 +79,16 @@ class Life:
         self._timer_causes: dict[int, int | None] = {}
         self._waiting: list[tuple[Callable[[Any], object], Any, Callable[[Any], None] | None]] = []
         self.routes: dict[str, Any] = {}
+        self._stuck_until = -inf
+        self._held_back: list[tuple[str, dict[str, Any]]] = []
 
     # -- what a protocol may do ------------------------------------------------------
 
     def send(self, dest: str, body: dict[str, Any]) -> None:
         """Send a message to a node or to a client that is connected."""
+        if self._stuck_until > self._loop.now:
+            self._held_back.append((dest, deepcopy(body)))
+            return
         route = self.routes.get(dest)
         if route is None:
             route = self._network.route(self, dest)
@@ -153,7 +160,7 @@ class Life:
         name, number = timer
         if self._timers.get(name) != number:
             return
-        if self.is_paused:
+        if not self.is_running:
             self._waiting.append((self._run_out, timer, None))
             return
         del self._timers[name]
@@ -209,7 +216,40 @@ class Life:
         """SIGCONT: what waited is handled now, in the order of its arrival. Idempotent."""
         if not self.is_paused:
             return
-        self.is_paused, self.is_running = False, self._protocol is not None
+        self.is_paused = False
+        self._go_on()
+
+    def stick(self, wait_s: float) -> None:
+        """The disk takes so long: what it sends leaves later, and nothing else is done before."""
+        if not self.is_alive:
+            return
+        self._stuck_until = max(self._stuck_until, self._loop.now) + wait_s
+        self.is_running = False
+        if self._stuck_until < inf:
+            self._loop.at(self._stuck_until, self._unstick_at, self._stuck_until)
+
+    def unstick(self) -> None:
+        """The disk has done its work. Idempotent."""
+        if not self.is_alive or self._stuck_until == -inf:
+            return
+        self._stuck_until = -inf
+        held_back, self._held_back = self._held_back, []
+        try:
+            for dest, body in held_back:
+                self.send(dest, body)
+        except Struck:  # whoever sent it was waited for: it dies with what it had not said yet
+            return
+        if not self.is_paused:
+            self._go_on()
+
+    def _unstick_at(self, when: float) -> None:
+        if when == self._stuck_until:
+            self.unstick()
+
+    def _go_on(self) -> None:
+        if self._stuck_until > self._loop.now:
+            return
+        self.is_running = self._protocol is not None
         waiting, self._waiting = self._waiting, []
         for found, what, _ in waiting:
             self._loop.at(self._loop.now, found, what)
@@ -220,6 +260,7 @@ class Life:
             self.is_alive = self.is_running = self.is_paused = False
             self._timers.clear()
             self._timer_causes.clear()
+            self._held_back.clear()
             waiting, self._waiting = self._waiting, []
             for _, what, lost in waiting:
                 if lost is not None:

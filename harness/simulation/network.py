@@ -1,21 +1,20 @@
-"""The simulated network: directed links between nodes, and where everybody can be reached."""
+"""The simulated network: which links there are, and where everybody can be reached."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from heapq import heappush
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from ..cluster import CLIENTS, Link
 from ..errors import InfrastructureError
-from .guard import enters_protocol
-from .latency import Latency, exponential
+from .impaired import SimPackets, torn
+from .latency import exponential
 from .life import Life, Struck
 from .loop import VirtualLoop
 from .settings import Settings
 from .traffic import ClientTraffic, by_name, types
+from .wire import Loopback, Wire
 
 if TYPE_CHECKING:
     from ..cluster.watching import Watcher
@@ -24,173 +23,6 @@ if TYPE_CHECKING:
     from .trace import Trace
 
 Message = dict[str, Any]
-
-
-class Wire:
-    """A directed link between two processes. Messages may be lost, doubled and overtaken.
-
-    ``target`` is the life that receives at its end, if there is one. A message is lost where
-    the link is cut at the moment of its arrival, as a packet filter at the receiver does it.
-    """
-
-    __slots__ = (
-        "_count",
-        "_duplicate",
-        "_heap",
-        "_is_fifo",
-        "_last_due",
-        "_loop",
-        "_loss",
-        "_network",
-        "_quick",
-        "_random",
-        "_sequence",
-        "_table",
-        "_trace",
-        "arrive",
-        "delivered",
-        "dest",
-        "is_cut",
-        "place",
-        "send",
-        "sent",
-        "source",
-        "target",
-    )
-
-    def __init__(
-        self, network: SimNetwork, source: str, dest: str, place: Link, latency: Latency
-    ) -> None:
-        settings = network.settings
-        self._network = network
-        self._loop = network.loop
-        self._heap = network.loop.heap
-        self._sequence = network.loop.sequence
-        self._trace = network.trace
-        self._random = Random(f"{settings.seed}/link/{source}>{dest}").random
-        self._table = latency.table()
-        self._count = len(self._table)
-        self._loss, self._duplicate = settings.loss, settings.duplicate
-        self._is_fifo = settings.is_fifo
-        self._last_due = 0.0
-        self.source, self.dest, self.place = source, dest, place
-        self.target: Life | None = None
-        self.is_cut = False
-        # By type of message.
-        self.sent: dict[Any, int] = defaultdict(int)
-        self.delivered: dict[Any, int] = defaultdict(int)
-        is_plain = not (self._loss or self._duplicate or self._is_fifo or self._trace)
-        self._quick = self.send = self._send_plain if is_plain else self._send
-        self.arrive = self._arrive_plain if self._trace is None else self._arrive_traced
-        if network.coverage is not None:
-            self.arrive = network.coverage.observed(place[1], self)
-
-    def be_watched(self, is_watched: bool) -> None:
-        """Tell the network's watcher of every message, or no longer."""
-        self.send = self._send_watched if is_watched else self._quick
-
-    def _send_watched(self, message: Message) -> None:
-        self._quick(message)
-        self._network.was_sent(*self.place, message["body"])
-
-    def _send_plain(self, message: Message) -> None:
-        self.sent[message["body"].get("type")] += 1
-        delay_s = self._table[int(self._random() * self._count)]
-        heappush(self._heap, (self._loop.now + delay_s, self._sequence(), self.arrive, message))
-
-    def _send(self, message: Message) -> None:
-        self.sent[message["body"].get("type")] += 1
-        trace, what = self._trace, message
-        number = 0
-        if trace is not None:
-            number = trace.sent(self.source, self.dest, message["body"])
-            what = (number, message)
-        if self._loss and self._random() < self._loss:
-            self._network.lost(number, message, "loss")
-            return
-        self._transmit(what)
-        if self._duplicate and self._random() < self._duplicate:
-            self._network.copies += 1
-            if trace is not None:
-                trace.copied(number)
-            self._transmit(what)
-
-    def _transmit(self, what: Any) -> None:
-        due = self._loop.now + self._table[int(self._random() * self._count)]
-        if self._is_fifo:
-            due = self._last_due = max(due, self._last_due)
-        heappush(self._heap, (due, self._sequence(), self.arrive, what))
-
-    @enters_protocol
-    def _arrive_plain(self, message: Message) -> None:
-        target = self.target
-        if target is None or self.is_cut or not target.is_running:
-            self._arrive_late(0, message)
-            return
-        self.delivered[message["body"].get("type")] += 1
-        try:
-            target.on_message(message)
-        except Struck:
-            pass
-        except Exception as error:
-            target.crash(error, message)
-
-    def _arrive_traced(self, what: tuple[int, Message]) -> None:
-        target, (number, message) = self.target, what
-        if target is None or self.is_cut or not target.is_running:
-            self._arrive_late(number, message)
-            return
-        self.delivered[message["body"].get("type")] += 1
-        target.handle(number, message)
-
-    def _arrive_late(self, number: int, message: Message) -> None:
-        if self.is_cut:
-            self._network.lost(number, message, "cut")
-        else:
-            self._find((number, message))
-
-    def _find(self, what: tuple[int, Message]) -> None:
-        """The receiver takes a message out of its buffer, if it can."""
-        target = self.target
-        if target is None:
-            self._lose(what)
-        elif target.is_running:
-            self.delivered[what[1]["body"].get("type")] += 1
-            target.handle(*what)
-        elif not target.wait(self._find, what, self._lose):
-            self._network.lost(*what, "buffer-full")
-
-    def _lose(self, what: tuple[int, Message]) -> None:
-        self._network.lost(*what, "down")
-
-
-class Loopback:
-    """From a process to itself: at once, in order, and never lost while it lives."""
-
-    __slots__ = ("_life", "_loop", "_trace")
-
-    def __init__(self, life: Life, loop: VirtualLoop, trace: Trace | None) -> None:
-        self._life = life
-        self._loop = loop
-        self._trace = trace
-
-    def send(self, message: Message) -> None:
-        """Deliver once the present handler has ended."""
-        number = 0
-        if self._trace is not None:
-            number = self._trace.sent(message["src"], message["dest"], message["body"])
-        self._loop.at(self._loop.now, self._find, (number, message))
-
-    def _find(self, what: tuple[int, Message]) -> None:
-        life = self._life
-        if life.is_running:
-            life.handle(*what)
-        elif not life.is_alive or not life.wait(self._find, what, self._lose):
-            self._lose(what)
-
-    def _lose(self, what: tuple[int, Message]) -> None:
-        if self._trace is not None:
-            self._trace.dropped(what[0], "down")
 
 
 class SimNetwork:
@@ -213,6 +45,7 @@ class SimNetwork:
         self.clients = ClientTraffic()
         self.probes = ClientTraffic()
         self._places = (*places, CLIENTS)
+        self.packets = SimPackets(self, self._places, settings.seed)
         self._cut: frozenset[Link] = frozenset()
         self._cut_apart: frozenset[Link] = frozenset()
         self._watcher: Watcher | None = None
@@ -235,9 +68,33 @@ class SimNetwork:
         self._set_wires()
         if self.trace is not None:
             self.trace.happened("cut", links=sorted(map(list, self._cut)))
+        self._tell_streams()
+
+    def _tell_streams(self) -> None:
         self._streams = [stream for stream in self._streams if not stream.is_over]
         for stream in self._streams:
             stream.links_changed()
+
+    def packets_changed(self, rules: Sequence[Any]) -> None:
+        """Other links are impaired than before."""
+        for wire in self._wires.values():
+            wire.be_impaired(self.packets.lane(wire.place, wire.ports))
+        if self.trace is not None:
+            self.trace.happened("impair", links=rules)
+        self._tell_streams()
+
+    def reset(self, links: frozenset[Link]) -> int:
+        """Break connections on these links: how many of clients there were."""
+        streams = [s for s in self._streams if s.is_open and (s.life.place, CLIENTS) in links]
+        for stream in streams:
+            stream.reset()
+        wires = {id(w.arrive): w for w in self._wires.values() if w.place in links}
+        for wire, what in torn(self.loop.heap, wires):
+            number, message = (0, what) if self.trace is None else what
+            wire.network.lost(number, message, "reset")
+        if self.trace is not None:
+            self.trace.happened("reset", links=sorted(map(list, links)))
+        return len(streams)
 
     def cut_apart(self, links: frozenset[Link]) -> None:
         """Links between nodes that are dead besides those of :meth:`cut`; no probe shows them."""
@@ -275,14 +132,18 @@ class SimNetwork:
     async def probe(self) -> frozenset[Link]:
         """The directed links, those with ``clients`` included, through which nothing passes."""
         return frozenset(
-            (a, b) for a in self._places for b in self._places if a != b and self.blocks(a, b)
+            (a, b) for a in self._places for b in self._places if a != b and self.is_cut(a, b)
         )
 
-    def blocks(self, source: str, dest: str) -> bool:
-        """Whether a message from one place to another would be dropped now."""
+    def is_cut(self, source: str, dest: str) -> bool:
+        """Whether every message from one place to another would be dropped now."""
         if (source, dest) in self._cut:
             return True
         return self.settings.loss >= 1 and CLIENTS not in (source, dest)
+
+    def blocks(self, source: str, dest: str, port: int) -> bool:
+        """Whether nothing passes on a connection between clients and a port of a node."""
+        return (source, dest) in self._cut or self.packets.is_cut((source, dest), port)
 
     # -- who is where ----------------------------------------------------------------
 
@@ -336,7 +197,9 @@ class SimNetwork:
             latency = exponential(life.program.latency_s)
         wire = Wire(self, life.node_id, dest, place, latency)
         wire.is_cut = place in self._cut or place in self._cut_apart
+        wire.ports = (life.program.listen[1], life.program.peers[dest][1])
         wire.be_watched(self._watcher is not None)
+        wire.be_impaired(self.packets.lane(place, wire.ports))
         wire.target = self._lives.get(dest)
         self._wires[life.node_id, dest] = wire
         return wire

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
+from collections.abc import Sequence
 from random import Random
 
 import msgspec
 
 from ..cluster import Completed, Process
-from ..cluster.clocks import ClockReading, Disturbance
+from ..cluster.clocks import ClockReading, Disturbance, MachineClock
+from ..cluster.disks import Disk as NodeDisk
+from ..cluster.duty_cycle import DutyCycle
 from ..errors import InfrastructureError, UserError
 from . import guard, program
 from .clock import NodeClock
@@ -16,12 +20,16 @@ from .disk import Disk
 from .life import Life
 from .loop import VirtualLoop
 from .network import SimNetwork
+from .node_disk import SimNodeDisk
+from .resources import SimResources
 from .settings import Settings
 from .trace import Trace
 
 
 class SimNode:
     """One host (the ``Node`` of :mod:`duress.harness.cluster`), and its ``Processes``."""
+
+    python: Sequence[str] = ("python3",)
 
     def __init__(
         self,
@@ -46,6 +54,10 @@ class SimNode:
         self._disks: dict[str, Disk] = {}
         self._processes = SimProcesses(self, loop, network, settings, trace)
         self._clocks = SimClocks(self, loop, trace)
+        chance = Random(f"{settings.seed}/disk/{name}")
+        self._own_disk = SimNodeDisk(self, self._disks, chance, trace)
+        self.disk: NodeDisk = self._own_disk
+        self._resources = SimResources(name, self._processes.duty)
 
     @property
     def processes(self) -> SimProcesses:
@@ -56,6 +68,11 @@ class SimNode:
     def clocks(self) -> SimClocks:
         """The clocks that these see."""
         return self._clocks
+
+    @property
+    def resources(self) -> SimResources:
+        """What these live on."""
+        return self._resources
 
     async def run(
         self, *argv: str, check: bool = True, input: bytes | None = None, timeout_s: float = 30
@@ -99,9 +116,11 @@ class SimNode:
         """The lines of a log, to be added to."""
         return self._logs.setdefault(self._whole(path), [])
 
-    def disk(self, path: str) -> Disk:
+    def storage(self, path: str) -> Disk:
         """The disk behind a data folder, empty at first."""
-        return self._disks.setdefault(self._whole(path), Disk())
+        disk = self._disks.setdefault(self._whole(path), Disk())
+        self._own_disk.attend(disk)
+        return disk
 
     def _whole(self, path: str) -> str:
         return posixpath.normpath(posixpath.join(self.directory, path))
@@ -126,6 +145,9 @@ class SimProcesses:
         self._crashes = Random(f"{settings.seed}/crash/{node.name}")
         self._lives: dict[str, Life] = {}
         self._started = 0
+        self._survives = ""
+        self._left = 0, 0
+        self.duty = DutyCycle(self._stop_now, self._go_now)
         node.clock.changed = self._clock_changed
 
     async def start(self, process: Process) -> None:
@@ -143,8 +165,10 @@ class SimProcesses:
 
         def ended(life: Life) -> None:
             del self._lives[process.name]
-            kept, lost = life.storage.crash(self._settings.unsynced, self._crashes)
-            if lost and self._settings.unsynced == "torn":
+            survives = self._survives or self._settings.unsynced
+            kept, lost = life.storage.crash(survives, self._crashes)
+            self._left = self._left[0] + kept, self._left[1] + lost
+            if lost and survives == "torn":
                 lines.append(f"{self._loop.now:.4f} {node.name} a torn write was dropped\n")
             self._say("end", process=process.name, kept=kept, lost=lost)
 
@@ -154,7 +178,7 @@ class SimProcesses:
             loop=self._loop,
             network=self._network,
             clock=node.clock,
-            storage=node.disk(what.data),
+            storage=node.storage(what.data),
             random=Random(f"{seed}/{what.node_id}"),
             write_log=lambda line: lines.append(line + "\n"),
             ended=ended,
@@ -165,28 +189,64 @@ class SimProcesses:
         self._loop.at(self._loop.now + self._settings.boot_s, life.boot)
 
     async def kill(self, *names: str, graceful_s: float = 0) -> None:
-        """SIGKILL; a simulated process does nothing about SIGTERM either."""
+        """SIGKILL. With ``graceful_s``, SIGTERM: it syncs what it has written and ends at once."""
         for name in names or tuple(self._lives):
             life = self._lives.get(name)
-            if life is not None:
+            if life is None:
+                continue
+            if graceful_s > 0 and not self.duty.is_held:
+                self._say("stop", process=name)
+                _write_back(life.storage)
+            else:
                 self._say("kill", process=name)
-                life.kill()
+            life.kill()
+
+    async def cut_power(self, survives: str) -> tuple[int, int]:
+        """Kill all of them; of what was not synced, this is left: (writes kept, writes lost)."""
+        self._survives, self._left = survives, (0, 0)
+        try:
+            await self.kill()
+        finally:
+            self._survives = ""
+        return self._left
+
+    def stick(self, wait_s: float) -> None:
+        """Whichever process is at work waits for its disk; so does all that would come after."""
+        for life in self._lives.values():
+            life.stick(wait_s)
+
+    def unstick(self) -> None:
+        """None of them waits any more."""
+        for life in self._lives.values():
+            life.unstick()
 
     async def pause(self) -> None:
         """SIGSTOP every program on the node. Idempotent."""
-        for life in self._lives.values():
-            life.pause()
+        await self.duty.hold()
+        self._stop_now()
         self._say("pause")
 
     async def resume(self) -> None:
         """SIGCONT every program on the node. Idempotent."""
-        for life in self._lives.values():
-            life.resume()
+        self._go_now()
+        await self.duty.release()
         self._say("resume")
 
     async def running(self) -> dict[str, str]:
         """Programs that live, by name: ``running`` or ``paused``."""
-        return {n: "paused" if x.is_paused else "running" for n, x in self._lives.items()}
+        ticking = self.duty.is_ticking
+        return {
+            name: "paused" if life.is_paused and not ticking else "running"
+            for name, life in self._lives.items()
+        }
+
+    def _stop_now(self) -> None:
+        for life in self._lives.values():
+            life.pause()
+
+    def _go_now(self) -> None:
+        for life in self._lives.values():
+            life.resume()
 
     def _clock_changed(self, old_rate: float, jumped_s: float) -> None:
         for life in self._lives.values():
@@ -196,6 +256,14 @@ class SimProcesses:
     def _say(self, event: str, **fields: object) -> None:
         if self._trace is not None:
             self._trace.happened(event, at=self._node.name, **fields)
+
+
+def _write_back(disk: Disk) -> None:
+    with contextlib.suppress(OSError):  # a disk that is at fault: then it ends without
+        disk.sync()
+        for name in disk.files.names():
+            disk.files.sync(name)
+        disk.files.sync_names()
 
 
 class SimClocks:
@@ -222,3 +290,7 @@ class SimClocks:
         reading = self._node.clock.against_truth(self._loop.now)
         states = await self._node.processes.running()
         return {name: reading for name, state in states.items() if state == "running"}
+
+    async def machine(self) -> MachineClock:
+        """There is one true time."""
+        return MachineClock()

@@ -15,7 +15,8 @@ import msgspec
 from ..coverage import Kind, feature, kind_of, pairs_of
 
 if TYPE_CHECKING:
-    from .network import SimNetwork, Wire
+    from .network import SimNetwork
+    from .wire import Wire
 
 FILE = "coverage.json"
 

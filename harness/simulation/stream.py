@@ -44,6 +44,8 @@ class Stream:
         self._held_down: deque[Any] = deque()
         self._is_closed = False
         self._was_reset = False
+        self._is_torn = False
+        self._port = life.program.listen[1]
         self._ids = 0
         self._awaited = 0
         self._answer: asyncio.Future[dict[str, Any]] | None = None
@@ -86,7 +88,8 @@ class Stream:
         number = 0
         if self._trace is not None:
             number = self._trace.sent(source, dest, message["body"])
-        due = self._up_due = max(self._up_due, self._loop.now + self._delay_s())
+        late_s = self._network.packets.late_s((CLIENTS, self.life.place), self._port, body)
+        due = self._up_due = max(self._up_due, self._loop.now + self._delay_s() + late_s)
         heappush(self._loop.heap, (due, self._loop.sequence(), self._arrive_up, (number, message)))
         return await self._answer
 
@@ -98,7 +101,9 @@ class Stream:
 
     def _arrive_up(self, what: tuple[int, Message]) -> None:
         life = self.life
-        if self._held_up or self._network.blocks(CLIENTS, life.place):
+        if self._is_torn:
+            self._drop(what, "reset")
+        elif self._held_up or self._network.blocks(CLIENTS, life.place, self._port):
             self._held_up.append(what)
         elif not life.is_alive:
             self._drop(what, "down")
@@ -136,19 +141,38 @@ class Stream:
         self.life.routes.pop(self._route, None)
         self._to_client(_RESET)
 
+    def reset(self) -> None:
+        """Both ends are told at once that it is broken; what is on its way is lost."""
+        self._is_torn = True
+        self.life.routes.pop(self._route, None)
+        for held in (self._held_up, self._held_down):
+            while held:
+                if (what := held.popleft()) is not _RESET:
+                    self._drop(what, "reset")
+        self._break()
+
+    def _break(self) -> None:
+        self._was_reset = True
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionResetError("the node closed the connection"))
+
     def _to_client(self, what: Any) -> None:
-        due = self._down_due = max(self._down_due, self._loop.now + self._delay_s())
+        body = None if what is _RESET else what[1]["body"]
+        late_s = self._network.packets.late_s((self.life.place, CLIENTS), self._port, body)
+        due = self._down_due = max(self._down_due, self._loop.now + self._delay_s() + late_s)
         heappush(self._loop.heap, (due, self._loop.sequence(), self._arrive_down, what))
 
     def _arrive_down(self, what: Any) -> None:
-        if self._held_down or self._network.blocks(self.life.place, CLIENTS):
+        if self._is_torn:
+            if what is not _RESET:
+                self._drop(what, "reset")
+            return
+        if self._held_down or self._network.blocks(self.life.place, CLIENTS, self._port):
             self._held_down.append(what)
             return
         answer = self._answer
         if what is _RESET:
-            self._was_reset = True
-            if answer is not None and not answer.done():
-                answer.set_exception(ConnectionResetError("the node closed the connection"))
+            self._break()
             return
         number, message = what
         body = message["body"]
@@ -171,13 +195,13 @@ class Stream:
             self._loop.at(self._loop.now + RESEND_S, self._resend_down)
 
     def _resend_up(self, _: Any) -> None:
-        if not self._network.blocks(CLIENTS, self.life.place):
+        if not self._network.blocks(CLIENTS, self.life.place, self._port):
             held, self._held_up = self._held_up, deque()
             for what in held:
                 self._arrive_up(what)
 
     def _resend_down(self, _: Any) -> None:
-        if not self._network.blocks(self.life.place, CLIENTS):
+        if not self._network.blocks(self.life.place, CLIENTS, self._port):
             held, self._held_down = self._held_down, deque()
             for what in held:
                 self._arrive_down(what)
@@ -197,10 +221,15 @@ async def connect(
     """Open a connection from the clients to a port of a node; ``OSError`` as a socket would."""
     table = network.settings.client_latency.table()
     delay_s = table[int(random.random() * len(table))]
-    if network.blocks(CLIENTS, place) or network.blocks(place, CLIENTS):
+    if network.blocks(CLIENTS, place, port) or network.blocks(place, CLIENTS, port):
         await asyncio.sleep(CONNECT_TIMEOUT_S)
         raise TimeoutError(f"{place}:{port} does not answer")
-    await asyncio.sleep(2 * delay_s)
+    links = ((CLIENTS, place), (place, CLIENTS))
+    late_s = sum(network.packets.late_s(link, port, None) for link in links)
+    if late_s > CONNECT_TIMEOUT_S:
+        await asyncio.sleep(CONNECT_TIMEOUT_S)
+        raise TimeoutError(f"{place}:{port} does not answer")
+    await asyncio.sleep(2 * delay_s + late_s)
     life = network.find(place, port)
     if life is None:
         raise ConnectionRefusedError(f"{place}:{port} refuses connections")

@@ -5,10 +5,10 @@ was made, ``cause`` the delivery or timer in whose handler it happened::
 
     {"id":7,"t":1200,"e":"send","from":"n1","to":"n2","cause":5,"body":{…}}
     {"id":8,"t":5400,"e":"deliver","of":7}
-    {"id":9,"t":5500,"e":"drop","of":6,"why":"cut"}      loss, cut, down, buffer-full, client-gone
+    {"id":9,"t":5500,"e":"drop","of":6,"why":"cut"}      loss, cut, corrupt, reset, down, …
     {"id":10,"t":5600,"e":"copy","of":7}                 it will arrive once more
     {"id":11,"t":9000,"e":"timer","at":"n1","name":"election","cause":8}   set in handler 8
-    {"id":12,"t":9100,"e":"kill","at":"n1"}              start, boot, pause, resume, cut, jump …
+    {"id":12,"t":9100,"e":"kill","at":"n1"}              start, boot, pause, cut, impair, reset, …
 
 Clients stand under the names that they give themselves.
 """

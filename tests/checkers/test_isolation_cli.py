@@ -146,12 +146,13 @@ def test_a_wrong_order_is_one_line(given, wrong):
     [
         (["--model", "list-append", "--level", "foo"], "level 'foo' is not known"),
         (["--model", "list-append", "--anomalies", "G9"], "anomaly 'G9' is not known"),
-        (["--model", "list-append", "--transaction-order", "x"], "rw-register only"),
+        (["--model", "list-append", "--transaction-order", "order.json"], "rw-register only"),
         (["--level", "serializable"], "--model list-append or --model rw-register"),
         (["--model", "rw-register", "--transaction-order", "no.json"], "No such file"),
     ],
 )
 def test_wrong_options_are_one_line(arguments, wrong):
+    Path("order.json").write_text("[0]")
     code, text = run("skew.jsonl", *arguments)
     assert code == 2
     assert wrong in text

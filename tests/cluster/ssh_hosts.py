@@ -73,8 +73,12 @@ class Hosts:
 
 
 @contextmanager
-def running(count: int, folder: Path) -> Iterator[Hosts]:
-    """Hosts that serve, removed afterwards."""
+def running(
+    count: int, folder: Path, *, mount: bool = False, control_groups: bool = False
+) -> Iterator[Hosts]:
+    """Hosts that serve, removed afterwards. ``mount``: root may mount FUSE file systems there;
+    ``control_groups``: it may make control groups, below those of the container.
+    """
     tag = images.ensure("ssh-host")
     key = paramiko.ECDSAKey.generate()
     key.write_private_key_file(str(folder / "key"))
@@ -95,7 +99,10 @@ def running(count: int, folder: Path) -> Iterator[Hosts]:
                 host_config=engine.api.create_host_config(
                     init=True,
                     network_mode=name,
-                    cap_add=["NET_ADMIN"],
+                    cap_add=["NET_ADMIN", *(["SYS_ADMIN"] if mount else [])],
+                    devices=["/dev/fuse:/dev/fuse:rwm"] if mount else None,
+                    binds=["/sys/fs/cgroup:/sys/fs/cgroup:rw"] if control_groups else None,
+                    security_opt=["apparmor=unconfined"] if mount else None,
                     sysctls={"net.ipv6.conf.all.disable_ipv6": "1"},
                 ),
                 networking_config=config,

@@ -10,8 +10,9 @@ import pytest
 from duress.harness.cluster import pids
 from duress.harness.cluster.docker import DockerCluster, clean
 from duress.harness.cluster.docker_engine import Engine
-from duress.harness.cluster.docker_leftovers import harness_lives, labels
-from duress.harness.cluster.netfilter import list_tables, table_name
+from duress.harness.cluster.docker_leftovers import harness_lives, labels, owner, owner_lives
+from duress.harness.cluster.netfilter import LinkFilter, list_tables, owner_of, table_name
+from duress.harness.errors import InfrastructureError
 
 HARNESS = """
 import asyncio, sys, time
@@ -92,3 +93,24 @@ def test_clean_spares_the_living_and_removes_what_the_dead_left():
         ours = {"label": f"duress.trial={trial}"}
         assert engine.containers(ours) == [] == engine.networks(ours)
     assert table_name(trial) not in list_tables()
+
+
+@pytest.mark.docker
+def test_a_table_tells_whose_it_is(monkeypatch):
+    """So that neither a trial that begins just now nor one on another engine loses its table."""
+    trial = f"owner-{os.getpid()}"
+    mine = LinkFilter(trial, "dr-none", owner())
+    mine.install()
+    try:
+        assert owner_lives(owner_of(table_name(trial)) or "")
+        assert [line for line in clean() if trial in line] == []
+        pid, start, boot = owner().split("_")
+        dead = [f"{pid}_1_{boot}", f"999999999_{start}_{boot}", f"{pid}_{start}_0", "nonsense"]
+        assert not any(map(owner_lives, dead))
+        LinkFilter(trial, "dr-none", f"{pid}_1_{boot}").install()
+        monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        with pytest.raises(InfrastructureError, match="no engine answers at unix:///nowhere"):
+            clean()
+        assert table_name(trial) not in list_tables()
+    finally:
+        mine.remove()

@@ -1,11 +1,14 @@
 """The agent of a host, spoken to through a pipe instead of ssh."""
 
+import ast
 import base64
+import io
 import itertools
 import json
 import subprocess
 import sys
 import time
+import zipfile
 
 import pytest
 
@@ -126,4 +129,36 @@ def test_without_a_harness_it_ends_and_takes_everything_along(connected):
     while (marked("sleep 16180") or agent.directory.exists()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert marked("sleep 16180") == []
+    assert not agent.directory.exists()
+
+
+def test_every_module_of_the_agent_is_python_3_9():
+    with zipfile.ZipFile(io.BytesIO(agent_bundle())) as bundle:
+        for name in bundle.namelist():
+            ast.parse(bundle.read(name), name, feature_version=(3, 9))
+
+
+def test_resources_and_clocks_through_the_agent(connected):
+    agent = connected()
+    agent.start("p", "while :; do sleep 0.01; done")
+    assert set(agent.ask("scarce", kinds=["cpu", "pids"])["ok"]) == {"cpu", "pids"}
+    seen = agent.ask("squeeze", kind="descriptors", amount=0)["ok"]
+    assert seen["backend"] == "prlimit, RLIMIT_NOFILE"
+    assert seen["processes"]
+    assert agent.ask("relax", kind="descriptors")["ok"]["restored"] >= 1
+    assert agent.ask("relax", kind="descriptors")["ok"] == {}
+    said = agent.ask("squeeze", kind="patience", amount=0)
+    assert "no resource is called 'patience'" in said["failed"]
+    assert agent.ask("read_clocks")["ok"] == {}
+    assert abs(agent.ask("wall_clock")["ok"] - time.time()) < 5
+    seen = agent.ask("squeeze", kind="memory", amount=4)["ok"]
+    assert seen["killed"]
+    assert agent.ask("running")["ok"] == {}
+
+
+def test_it_ends_when_it_hears_nothing_though_the_connection_is_there(connected):
+    """As when a firewall drops everything: nobody is told that the other side is gone."""
+    agent = connected(heal_after_s=1)
+    agent.start("p", "sleep 1000")
+    assert agent.process.wait(15) == 0
     assert not agent.directory.exists()

@@ -233,3 +233,26 @@ def test_a_host_whose_key_is_another_than_known_is_refused(hosts, tmp_path):
 
     with pytest.raises(InfrastructureError, match="its key is another than the known one"):
         with_cluster(hosts, tmp_path, story, ("n1",), **{"ssh-known-hosts": str(known)})
+
+
+def test_clean_removes_what_an_agent_left_that_was_killed(hosts, tmp_path):
+    arguments = ["run", "raft", "--on", "ssh", "--nodes", "3", "--time", "60", "--interval", "0.5"]
+    harness = subprocess.Popen(
+        [*DURESS, *arguments, "--store", str(tmp_path), *settings(hosts)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert harness.stdout is not None
+    for line in harness.stdout:
+        if "injected" in line and "partition" in line:
+            break
+    for number in range(3):
+        hosts.on(number, "pkill -9 -f agent-")
+    harness.send_signal(signal.SIGKILL)
+    harness.stdout.close()
+    harness.wait()
+    for number in range(3):  # it may have begun another one meanwhile
+        hosts.on(number, "pkill -9 -f agent-")
+    done = duress("clean", "--all", *settings(hosts))
+    assert done.stdout.count(": was dead\n") == 3, done.stdout + done.stderr
+    assert hosts.leftovers() == ""

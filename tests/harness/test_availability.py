@@ -43,6 +43,17 @@ def test_a_refusal_counts_as_served_but_an_unavailable_node_does_not():
     assert service(history).share() == 0.5
 
 
+def test_a_lock_that_somebody_else_holds_is_an_answer():
+    history = history_of(
+        (0, 0, 1, "ok"),
+        (1, 2, 3, "fail", ["held", "lock lock-1 is held"]),
+        (2, 4, 5, "fail", ["not-the-holder", "session s1 does not hold it"]),
+        (3, 6, 7, "fail", ["session-expired", "s1"]),
+        (4, 8, 9, "fail", "jeopardy"),
+    )
+    assert service(history).share() == 0.6
+
+
 def test_the_impact_of_a_fault_is_measured_from_its_injection():
     hit = [(0, 1000, 1100, "fail", "no-leader")]
     history = history_of(*steadily(0, 1000), *hit, *steadily(1500, 3000))
@@ -217,3 +228,68 @@ def test_options_as_a_trial_and_as_the_command_line_have_them():
             Availability.from_options(wrong)
     with pytest.raises(UserError, match="total"):
         Availability.for_model("availability", {"total": 3})
+
+
+# -- faults that overlap, and what is told of each ------------------------------------
+
+
+def two_faults(*times):
+    """The second is injected and healed while the first is active, or not: times in ms."""
+    (b1, h1), (b2, h2) = times
+    entries = []
+    for number, (begin, heal) in enumerate(((b1, h1), (b2, h2)), 1):
+        fault = {"id": number, "kind": "kill" if number == 1 else "pause", "targets": ["n1"]}
+        for at, state in (
+            (begin, "injecting"),
+            (begin + 5, "injected"),
+            (heal - 5, "healing"),
+            (heal, "healed"),
+        ):
+            entries.append({"time": at * MS, "state": state, "fault": fault})
+    return sorted(entries, key=lambda entry: entry["time"])
+
+
+def test_what_another_fault_keeps_down_is_not_held_against_one_that_is_healed():
+    # Nobody is served from 1000 to 3000 ms; the pause is healed at 1500, the kill at 2700.
+    history = history_of(*steadily(0, 1000), *steadily(3000, 5000))
+    kill, pause = impacts(history, two_faults((1000, 2700), (1200, 1500)))
+    assert (pause.recovery_ns, pause.recovered) == (None, None)
+    assert (kill.recovery_ns, kill.recovered) == (302 * MS, True)
+
+
+def test_recovery_at_once_counts_even_under_another_fault():
+    history = history_of(*steadily(0, 5000))
+    kill, pause = impacts(history, two_faults((1000, 3000), (1200, 1500)))
+    assert (pause.recovery_ns, pause.recovered) == (0, True)
+    assert (kill.recovery_ns, kill.recovered) == (0, True)
+
+
+def test_each_fault_says_whom_it_struck_when_and_when_the_first_call_was_served_again():
+    history = history_of(*steadily(0, 1000), *steadily(1500, 3000))
+    (impact,) = impacts(history, ledger(995, 1000, 1300, 1310))
+    assert (impact.start_ns, impact.end_ns) == (1000 * MS, 1310 * MS)
+    assert impact.targets == ["n1"]
+    assert impact.served_again_ns == 192 * MS
+    never = impacts(history_of(*steadily(0, 1000)), ledger(995, 1000, 1300, 1310))[0]
+    assert never.served_again_ns is None
+
+
+def test_figures_by_kind_of_fault():
+    columns_of = history_of(*steadily(0, 1000), *steadily(1500, 4000))
+    nemesis = []
+    for f, at, value in (
+        ("inject", 990, {"id": 1, "kind": "kill", "targets": ["n1"]}),
+        ("heal", 1300, [{"id": 1, "kind": "kill", "targets": ["n1"]}]),
+    ):
+        nemesis.append(Operation(-1, at * MS, "nemesis", "invoke", f, {"kind": "kill"}))
+        nemesis.append(Operation(-1, (at + 5) * MS, "nemesis", "info", f, value))
+    merged = sorted([*columns_of, *nemesis], key=lambda operation: operation.time)
+    for index, operation in enumerate(merged):
+        msgspec.structs.force_setattr(operation, "index", index)
+    verdict = Availability().check(History(merged), {})
+    figures = verdict.statistics["by_kind"]["kill"]
+    assert figures["faults"] == 1
+    assert figures["not_recovered"] == 0
+    assert figures["recovery_s"]["most"] == pytest.approx(0.197, abs=0.01)
+    assert figures["served_again_s"]["most"] == pytest.approx(0.197, abs=0.01)
+    assert verdict.statistics["faults"][0]["targets"] == ["n1"]

@@ -108,3 +108,117 @@ def test_an_unknown_nemesis_operation_is_said():
     faults, _, _ = control()
     with pytest.raises(Indeterminate):
         asyncio.run(faults.invoke(invoke("explode", None)))
+
+
+class Blocked(Recorded):
+    """Its heal waits until something else was healed."""
+
+    def __init__(self, log, until):
+        super().__init__(log)
+        self.until = until
+
+    async def heal(self, fault):
+        await self.until.wait()
+        return await super().heal(fault)
+
+
+class Freeing(Recorded):
+    def __init__(self, log, event):
+        super().__init__(log)
+        self.event = event
+
+    async def heal(self, fault):
+        self.event.set()
+        return await super().heal(fault)
+
+
+def test_a_heal_that_waits_for_another_fault_s_heal_lets_it_have_its_turn(monkeypatch):
+    monkeypatch.setattr("duress.harness.fault_control.HEAL_LIMIT_S", 0.05)
+    log = []
+
+    async def story():
+        free = asyncio.Event()
+        nemeses = {"disk": Blocked(log, free), "pause": Freeing(log, free)}
+        faults = FaultControl(nemeses, lambda change: log.append(change.state), lambda: 7)
+        for kind in ("disk", "pause"):
+            await faults.invoke(invoke("inject", {"kind": kind}))
+        assert await faults.invoke(invoke("heal", {"kind": "disk"})) == []
+        # No second one of its kind on top of it.
+        again = await faults.invoke(invoke("inject", {"kind": "disk"}))
+        assert again == {"kind": "disk", "skipped": "the one before cannot be healed yet"}
+        assert sorted(faults.active) == [1, 2]
+        await faults.invoke(invoke("heal", {"kind": "pause"}))
+        await faults.invoke(invoke("inject", {"kind": "disk"}))  # heals the first one before
+        assert [fault.id for fault in faults.active.values()] == [3]
+        assert faults.problems == []
+        await faults.invoke(invoke("heal", {}))
+        assert not faults.active
+
+    asyncio.run(story())
+
+
+def test_all_are_healed_at_once_although_one_waits_for_another(monkeypatch):
+    monkeypatch.setattr("duress.harness.fault_control.HEAL_LIMIT_S", 0.05)
+    log = []
+
+    async def story():
+        free = asyncio.Event()
+        nemeses = {"disk": Blocked(log, free), "pause": Freeing(log, free)}
+        faults = FaultControl(nemeses, lambda change: log.append(change.state), lambda: 7)
+        for kind in ("pause", "disk"):  # the newest is healed first, and has to wait
+            await faults.invoke(invoke("inject", {"kind": kind}))
+        healed = await faults.invoke(invoke("heal", {"phase": 1}))
+        assert [fault["kind"] for fault in healed] == ["pause", "disk"]
+        assert not faults.active
+
+    asyncio.run(story())
+
+
+def test_a_fault_that_is_not_allowed_is_drawn_again_and_then_left_out():
+    log, asked = [], []
+
+    def allows(faults):
+        asked.append(len(faults))
+        return len(asked) > 3
+
+    async def story():
+        nemeses = {"kill": Recorded(log)}
+        faults = FaultControl(nemeses, lambda change: None, lambda: 7, allows)
+        assert (await faults.invoke(invoke("inject", {"kind": "kill"})))["id"] == 1
+        assert asked == [1, 1, 1, 1]
+        never = FaultControl(nemeses, lambda change: None, lambda: 7, lambda _: False)
+        left_out = await never.invoke(invoke("inject", {"kind": "kill"}))
+        assert "at once" in left_out["skipped"]
+        assert not never.active
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("full_at", "done"),
+    [
+        ("injecting", []),
+        ("injected", ["inject", "heal"]),
+        ("healing", ["inject", "heal"]),
+        ("healed", ["inject", "heal"]),
+    ],
+)
+def test_without_room_in_the_ledger_nothing_is_injected_but_everything_is_healed(full_at, done):
+    log = []
+
+    def record(change):
+        if change.state == full_at:
+            raise InfrastructureError("faults.jsonl: cannot write: No space left on device")
+
+    faults = FaultControl({"kill": Recorded(log)}, record, lambda: 7)
+
+    async def story():
+        try:
+            await faults.invoke(invoke("inject", {"kind": "kill"}))
+        except InfrastructureError as error:
+            assert "No space left" in str(error)
+        assert await faults.heal_all() == []
+
+    asyncio.run(story())
+    assert [what for what, _ in log] == done
+    assert done == [] or "No space left" in faults.problems[0]

@@ -16,6 +16,7 @@ from duress.harness.generator import (
     trace,
     validate,
 )
+from duress.harness.generator.core import Combinator
 from duress.harness.generator.simulate import (
     quick,
 )
@@ -97,3 +98,15 @@ def test_a_generator_that_waits_for_nothing_is_found():
 
     with pytest.raises(GeneratorError, match="wait for ever"):
         quick(Stuck())
+
+
+def test_a_generator_without_op_cannot_be_made():
+    class Nothing(Generator):
+        pass
+
+    class NoFields(Combinator, frozen=True):
+        pass
+
+    for kind in (Nothing, NoFields):
+        with pytest.raises(TypeError, match="abstract"):
+            kind()

@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from duress.harness import store
-from duress.harness.errors import UserError
+from duress.harness.errors import InfrastructureError, UserError
+from duress.harness.formats import jsonl
 
 
 def test_a_new_run_is_the_latest(tmp_path):
@@ -70,3 +71,46 @@ def test_closing_twice_is_fine(tmp_path):
     lines.close()
     lines.close()
     assert (tmp_path / "l").stat().st_size == 2
+
+
+@pytest.mark.parametrize("kind", ["LineFile", "HistoryWriter"])
+def test_a_line_that_finds_no_room_is_left_out_as_a_whole(tmp_path, kind):
+    """The file may become 1000 bytes long, which is in the midst of a line."""
+    path = tmp_path / "lines"
+    code = (
+        "import resource, signal, sys\nfrom pathlib import Path\n"
+        "from duress.harness.errors import InfrastructureError\n"
+        "from duress.harness.formats.jsonl import HistoryWriter, write_line\n"
+        "from duress.harness.operation import Operation\n"
+        "from duress.harness.store import LineFile\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        f"f = {kind}(Path(sys.argv[1]))\n"
+        "write = f.append if hasattr(f, 'append') else lambda o: f.write(write_line(o))\n"
+        "for i in range(100):\n"
+        "    try: write(Operation(i, i, i, 'invoke', 'read'))\n"
+        "    except InfrastructureError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True
+    )
+    assert "File too large" in done.stdout.splitlines()[0]
+    content = path.read_bytes()
+    assert 900 < len(content) <= 1000
+    assert content.endswith(b"\n")
+    assert len(jsonl.read(path).history) == len(content.splitlines())
+
+
+def test_a_file_that_finds_no_room_is_an_infrastructure_error(tmp_path, monkeypatch):
+    run = store.RunFolder(tmp_path)
+    run.write_json("trial.json", {"a": 1})
+
+    def no_room(self, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.Path, "write_bytes", no_room)
+    with pytest.raises(InfrastructureError, match=r"trial\.json: cannot write: No space left"):
+        run.write_json("trial.json", {"a": 2})
+    monkeypatch.undo()
+    assert run.read_json("trial.json") == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["trial.json"]

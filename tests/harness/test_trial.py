@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from duress.harness import registry, store, trial
+from duress.harness.errors import InfrastructureError
 from duress.harness.formats import jsonl
 from duress.harness.spec import TrialSpec
 from duress.harness.verdict import Verdict
@@ -143,3 +144,39 @@ def test_a_checker_that_crashes_is_unknown_with_the_reason(tmp_path, monkeypatch
     outcome, _ = run(tmp_path)
     assert outcome.exit_code == 3
     assert "the checker failed: RecursionError: deep" in outcome.verdict.reason
+
+
+def test_a_cluster_is_taken_down_to_the_end_even_when_that_is_interrupted():
+    done = []
+
+    async def work(fails):
+        await asyncio.sleep(0.02)
+        done.append(fails)
+        if fails:
+            raise InfrastructureError("not everything was removed")
+
+    async def story(fails):
+        task = asyncio.ensure_future(trial._whole(work(fails)))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(story(False))
+    with pytest.raises(InfrastructureError, match="not everything was removed"):
+        asyncio.run(story(True))
+    assert done == [False, True]
+
+
+def test_a_run_folder_without_room_is_an_error_and_not_a_crash(tmp_path, monkeypatch):
+    real = store.RunFolder.write_json
+
+    def write_json(self, name, value):
+        if name != "trial.json" or "outcome" in value:
+            raise InfrastructureError(f"{name}: cannot write: No space left on device")
+        real(self, name, value)
+
+    monkeypatch.setattr(store.RunFolder, "write_json", write_json)
+    outcome, _ = run(tmp_path)
+    assert (outcome.exit_code, outcome.outcome) == (3, "error")
+    assert "No space left on device" in outcome.error

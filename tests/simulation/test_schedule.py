@@ -11,8 +11,8 @@ from duress.harness.cli import cli
 from duress.harness.errors import UserError
 from duress.harness.generator import Context
 from duress.harness.planned_fault import PlannedFault
-from duress.harness.shrink_steps import scheduled
 from duress.harness.simulation import repeat
+from duress.harness.spec import with_schedule
 
 NODES = ["n1", "n2", "n3"]
 MOVING = {"partition-shapes": "flapping,leapfrog,new-primary", "partition-lasts": "2"}
@@ -36,7 +36,7 @@ def test_clients_see_the_same_under_the_schedule_as_under_the_nemeses(options, t
     assert len(faults) >= 3
     if options:
         assert any(fault.parameters.get("moves") for fault in faults)
-    repeat.run(scheduled(drawn, faults), second)
+    repeat.run(with_schedule(drawn, faults), second)
     assert clients_of(first.path) == clients_of(second.path)
     assert schedule.read(second.file(schedule.FILE)) == faults
 
@@ -91,7 +91,7 @@ AIMED = [
 
 def test_an_aimed_fault_strikes_whoever_has_the_role_then(tmp_path):
     first, second = folder(tmp_path / "first"), folder(tmp_path / "second")
-    aimed = scheduled(spec(seed=11, options={}), AIMED)
+    aimed = with_schedule(spec(seed=11, options={}), AIMED)
     repeat.run(aimed, first)
     faults = schedule.read(first.file(schedule.FILE))
     assert [(f.kind, f.aim, bool(f.targets)) for f in faults] == [
@@ -101,7 +101,7 @@ def test_an_aimed_fault_strikes_whoever_has_the_role_then(tmp_path):
     assert len(faults[1].targets) == 4
     alone = {node for node in spec().nodes if [node, "n1"] in faults[0].parameters["cut"]}
     assert alone - {"n1"} or len(faults[0].parameters["cut"]) == 8
-    repeat.run(scheduled(aimed, faults), second)
+    repeat.run(with_schedule(aimed, faults), second)
     assert clients_of(first.path) == clients_of(second.path)
 
 

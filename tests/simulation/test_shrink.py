@@ -128,9 +128,7 @@ def test_what_roles_can_tell_is_reduced_before_nodes_are_named():
         tried = (with_seed(with_schedule(figure_8, [leap]), seed) for seed in range(40))
         failing = next(each.spec for each in pool.run(tried) if each.failed)
         steps = []
-        shrinker = Shrinker(
-            pool, trials=80, minutes=5, progress=lambda _, step: steps.append(step)
-        )
+        shrinker = Shrinker(pool, trials=80, minutes=5, progress=lambda _, step: steps.append(step))
         result = shrinker.shrink(failing)
     assert result.smallest.operations < result.before.operations / 5
     assert steps[:2] == ["as a schedule", "aimed anew"]

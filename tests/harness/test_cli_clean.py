@@ -1,0 +1,40 @@
+"""``duress clean`` goes on where one kind of cluster cannot be cleaned."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from duress.harness import registry
+from duress.harness.cli import main
+from duress.harness.errors import InfrastructureError
+
+
+def fails(all_):
+    raise InfrastructureError("no engine answers")
+
+
+def cleaned(monkeypatch, kinds, *words):
+    monkeypatch.setattr(registry, "names", lambda group: list(kinds))
+    monkeypatch.setattr(registry, "load", lambda group, name: kinds[name])
+    with pytest.raises(SystemExit) as ended:
+        main(["clean", *words])
+    return ended.value.code
+
+
+def test_what_can_be_removed_is_removed_and_what_cannot_is_told(monkeypatch, capsys):
+    kinds = {
+        "docker": SimpleNamespace(clean=fails),
+        "local": SimpleNamespace(clean=lambda all_: [f"control group a, all {all_}"]),
+        "sim": SimpleNamespace(),
+        "ssh": SimpleNamespace(sweep=lambda options: [f"h1: trial t: {options['hosts']}"]),
+    }
+    assert cleaned(monkeypatch, kinds, "--all", "--set", "hosts=h1") == 3
+    told = capsys.readouterr()
+    assert told.out.splitlines() == ["removed control group a, all True", "removed h1: trial t: h1"]
+    assert told.err.strip() == "duress: no engine answers"
+
+
+def test_hosts_are_swept_only_if_all_is_to_go(monkeypatch, capsys):
+    kinds = {"ssh": SimpleNamespace(sweep=lambda options: ["everything"])}
+    assert cleaned(monkeypatch, kinds) == 0
+    assert capsys.readouterr().out == "nothing to clean\n"
