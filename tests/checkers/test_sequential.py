@@ -103,6 +103,7 @@ def small(draw):
     plan = [
         [draw(st.sampled_from("rrw")) for _ in range(draw(st.integers(1, 4)))] for _ in range(3)
     ]
+    written = min(6, sum(kinds.count("w") for kinds in plan))
     sessions = [[] for _ in plan]
     for session, kinds in zip(sessions, plan, strict=True):
         for kind in kinds:
@@ -111,7 +112,8 @@ def small(draw):
                 outcome = draw(st.sampled_from(["ok", "ok", "ok", "fail", "info"]))
                 session.append(([["w", key, 1]], outcome))
             else:
-                read = ["r", draw(st.integers(0, 3)), draw(st.sampled_from([1, None]))]
+                key = draw(st.integers(0, 3))
+                read = ["r", key, draw(st.sampled_from([1, None])) if key < written else None]
                 session.append(([read], "ok"))
     return draw(interleaved(sessions))
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -116,9 +117,20 @@ def test_a_lack_of_memory_that_kills_nobody_is_found_out(tmp_path, monkeypatch):
         sleeper.wait()
 
 
+def wait_for_sleep(pid):
+    """Until it sleeps it opens libraries."""
+    for _ in range(500):
+        waits = Path(f"/proc/{pid}/wchan").read_text()
+        if "nanosleep" in waits:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{pid} does not sleep: {waits}")
+
+
 def test_descriptors_are_given_back_as_they_were():
     sleeper = subprocess.Popen(["sleep", "1000"])
     try:
+        wait_for_sleep(sleeper.pid)
         before = process_limits.resource.prlimit(sleeper.pid, process_limits.resource.RLIMIT_NOFILE)
 
         async def story():
