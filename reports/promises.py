@@ -80,6 +80,7 @@ EVENTS = (
     "the events of sessions",
     "who asked to be told of changes is told of each, once it has happened, or of a fail-over",
 )
+WATCHING = ("watching", "who watches is told of every change, in order, and of nothing else")
 REGULAR = (
     "regularity",
     "a read sees the last write that ended before it, or one that ran meanwhile",
@@ -154,6 +155,10 @@ PROMISES: dict[str, tuple[str, str]] = {
     "lost-event": EVENTS,
     "phantom-event": EVENTS,
     "premature-event": EVENTS,
+    "missed-event": WATCHING,
+    "unordered-event": WATCHING,
+    "invented-event": WATCHING,
+    "differing-event": WATCHING,
     "ownership-disagreement": PLACEMENT,
     "foreign-owner": PLACEMENT,
     "under-replicated": PLACEMENT,

@@ -1,8 +1,8 @@
 """pocket-store, a store in C, under duress: see docs/tutorial.md.
 
-    duress run suite.py:PocketStore
-    duress run suite.py:PocketStore --set log=false --nemesis kill
-    duress run suite.py:PocketStore --set reads=local --nemesis partition
+duress run suite.py:PocketStore
+duress run suite.py:PocketStore --set log=false --nemesis kill
+duress run suite.py:PocketStore --set reads=local --nemesis partition
 """
 
 from __future__ import annotations
