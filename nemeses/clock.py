@@ -16,7 +16,7 @@ from ..harness.planned_fault import PlannedFault
 from ..harness.system import TellsTime
 from . import clock_shapes
 from .clock_shapes import SHAPES
-from .process_fault import ProcessFault
+from .shaped_fault import ShapedFault
 
 TOLERANCE_S = 0.002
 """How exactly a wall clock must show what it should, besides what its reading is exact to."""
@@ -28,10 +28,11 @@ Readings = Mapping[str, Mapping[str, ClockReading]]
 """By node and program."""
 
 
-class ClockNemesis(ProcessFault):
+class ClockNemesis(ShapedFault):
     """Clocks of some nodes are bumped, strobed, set back over a lease, drift, or skip seconds."""
 
     name: ClassVar[str] = "clock"
+    shapes = SHAPES
     package: ClassVar[str] = "clock"
     clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
     default_choices: ClassVar[list[str]] = [
@@ -83,18 +84,6 @@ class ClockNemesis(ProcessFault):
                     f"use {', '.join(_fitting(system))}"
                 )
         return None
-
-    @staticmethod
-    def check_aim(aim: Mapping[str, Any]) -> None:
-        """``UserError`` for an aim of a schedule that :meth:`plan` would not understand."""
-        ProcessFault.check_aim(aim)
-        if aim.get("shape") not in SHAPES:
-            raise UserError(
-                f"expected an aim with one of the shapes {', '.join(SHAPES)}; got {dict(aim)}"
-            )
-
-    def _wish(self, random: Random) -> dict[str, Any]:
-        return {**super()._wish(random), "shape": random.choice(self._shapes)}
 
     async def plan(self, wish: Mapping[str, Any], fault_id: int) -> Fault | None:
         """Choose the nodes, and draw for each how its clocks go wrong."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from random import Random
 from typing import Any, ClassVar
 
 from ..harness.cluster import Node
@@ -13,13 +12,14 @@ from ..harness.errors import InfrastructureError, UserError
 from ..harness.fault import Fault, Scene
 from . import disk_shapes
 from .disk_shapes import SHAPES
-from .process_fault import ProcessFault
+from .shaped_fault import ShapedFault
 
 
-class DiskNemesis(ProcessFault):
+class DiskNemesis(ShapedFault):
     """Disks lose what was not synced, are full, fail, are slow or stall; if asked to, they rot."""
 
     name: ClassVar[str] = "disk"
+    shapes = SHAPES
     package: ClassVar[str] = "disk"
     needs: ClassVar[Mapping[str, str]] = {"disk": LAYER}
     """Options of the cluster that it cannot do without."""
@@ -70,18 +70,6 @@ class DiskNemesis(ProcessFault):
         from ..harness.cluster import layer_process
 
         return layer_process.reason_unavailable()
-
-    @staticmethod
-    def check_aim(aim: Mapping[str, Any]) -> None:
-        """``UserError`` for an aim of a schedule that :meth:`plan` would not understand."""
-        ProcessFault.check_aim(aim)
-        if aim.get("shape") not in SHAPES:
-            raise UserError(
-                f"expected an aim with one of the shapes {', '.join(SHAPES)}; got {dict(aim)}"
-            )
-
-    def _wish(self, random: Random) -> dict[str, Any]:
-        return {**super()._wish(random), "shape": random.choice(self._shapes)}
 
     async def plan(self, wish: Mapping[str, Any], fault_id: int) -> Fault | None:
         """Choose the nodes, and draw how bad it is."""

@@ -29,8 +29,8 @@ class ProcessFault:
         chosen = scene.options.get(f"{self.name}-targets")
         self._choices = wanted(chosen, self.default_choices, scene.system)
 
-    @staticmethod
-    def check_aim(aim: Mapping[str, Any]) -> None:
+    @classmethod
+    def check_aim(cls, aim: Mapping[str, Any]) -> None:
         """``UserError`` for an aim of a schedule that :meth:`plan` would not understand."""
         if not is_choice(aim.get("targets")):
             raise UserError(
