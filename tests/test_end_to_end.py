@@ -142,7 +142,7 @@ def test_raft_runs_in_containers_too(tmp_path):
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("nodes", [3, 5])
+@pytest.mark.parametrize("nodes", [3, pytest.param(5, marks=pytest.mark.soak)])
 def test_etcd_keeps_its_promises_with_linearizable_reads(tmp_path, nodes):
     code, result, error = run(
         "etcd",

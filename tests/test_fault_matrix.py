@@ -63,6 +63,7 @@ def test_every_fault_works_on_docker():
     assert_all_work("docker")
 
 
+@pytest.mark.soak
 @pytest.mark.docker
 def test_every_fault_works_on_ssh(tmp_path):
     with ssh_hosts.running(5, tmp_path, mount=True, control_groups=True) as hosts:

@@ -78,6 +78,7 @@ def test_a_new_suite_runs_at_once(suite, tmp_path):
     assert (code, told["outcome"]) == (0, "valid"), error
 
 
+@pytest.mark.soak
 @pytest.mark.local
 def test_so_does_its_workload(suite, tmp_path):
     flags = ("--workload", "workload.py:Registers", "--time", 5)

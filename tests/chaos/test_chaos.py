@@ -142,6 +142,7 @@ def test_the_ledger_knew_before_there_was_an_effect(tmp_path, when, states, cut)
     assert_right(struck)
 
 
+@pytest.mark.soak
 @pytest.mark.local
 @pytest.mark.parametrize("when", ["BeforeTheEffect", "AfterTheEffect", "AfterTheHeal"])
 def test_at_that_moment_nothing_is_left_of_a_local_trial(tmp_path, when):

@@ -41,7 +41,7 @@ def with_cluster(found: Hosts, tmp_path, story, names=("n1", "n2", "n3"), **chan
     return asyncio.run(whole())
 
 
-@pytest.mark.parametrize("user", ["root", "alice"])
+@pytest.mark.parametrize("user", [pytest.param("root", marks=pytest.mark.soak), "alice"])
 def test_raft_keeps_its_promise_under_partitions_and_kills(hosts, tmp_path, user):
     done = duress(
         *("run", "raft", "--on", "ssh", "--nodes", "3", "--time", "10", "--interval", "1"),

@@ -32,7 +32,7 @@ def settings(hosts: Hosts, **changes: str) -> list[str]:
     return [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
 
 
-@pytest.mark.parametrize("user", ["root", "alice"])
+@pytest.mark.parametrize("user", [pytest.param("root", marks=pytest.mark.soak), "alice"])
 def test_a_correct_store_survives_power_cuts(hosts, tmp_path, user):
     done = duress(
         *("run", "wal-store", "--on", "ssh", "--nodes", "3", "--time", "10", "--interval", "1"),

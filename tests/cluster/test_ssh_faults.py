@@ -147,6 +147,7 @@ def test_clocks_of_etcd_are_wrong_and_true_again(hosts, tmp_path):
     assert hosts.leftovers() == ""
 
 
+@pytest.mark.soak
 def test_raft_keeps_its_promise_under_all_of_them(hosts, tmp_path):
     done = duress(
         *("run", "raft", "--on", "ssh", "--nodes", "3", "--time", "12", "--interval", "2"),

@@ -163,8 +163,12 @@ def test_a_correct_store_survives_every_trouble_and_the_probe_meets_each(tmp_pat
     ("mutant", "options"),
     [
         ("no-fsync", {}),
-        ("acknowledges-early", {}),
-        ("ignores-torn-tail", {"checkpoint_ms": "3000", "disk-sector": "64"}),
+        pytest.param("acknowledges-early", {}, marks=pytest.mark.soak),
+        pytest.param(
+            "ignores-torn-tail",
+            {"checkpoint_ms": "3000", "disk-sector": "64"},
+            marks=pytest.mark.soak,
+        ),
     ],
 )
 def test_stores_that_do_not_sync_are_found_on_real_disks(tmp_path, mutant, options):
@@ -237,6 +241,7 @@ def left_of(folder: str, patience_s: float = 10) -> list[str]:
 # -- in containers -------------------------------------------------------------------
 
 
+@pytest.mark.soak
 @needs_fuse
 @pytest.mark.docker
 def test_etcd_survives_power_cuts_of_all_its_members(tmp_path):

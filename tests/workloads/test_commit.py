@@ -14,7 +14,7 @@ from duress.workloads.ask_until import TIMES, AskUntil
 from duress.workloads.commit import CommitOperations, CommitWorkload, nothing_in_doubt
 
 from ..fixtures import protocol_trials
-from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, duress
+from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, duress, one_in_short
 
 SYSTEMS = ("two-phase-commit", "three-phase-commit", "paxos-commit")
 
@@ -136,7 +136,7 @@ def test_an_abort_sooner_than_any_timeout_is_judged():
 
 
 @pytest.mark.local
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", one_in_short(SYSTEMS))
 def test_on_real_processes(system, tmp_path):
     arguments = ["--on", "local", "--time", "5", "--interval", "1.2", "--store", str(tmp_path)]
     arguments += ["--seed", "1"]

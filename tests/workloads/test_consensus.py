@@ -9,7 +9,7 @@ from duress.harness.errors import UserError
 from duress.harness.generator import clients, limit, simulate
 from duress.workloads.consensus import CONCLUDE_TRIES, ConsensusWorkload
 
-from ..fixtures.protocol_trials import assert_valid_on_processes
+from ..fixtures.protocol_trials import assert_valid_on_processes, one_in_short
 
 
 def workload(**options):
@@ -63,7 +63,7 @@ SYSTEMS = ("paxos", "multi-paxos", "primary-backup", "chain-replication")
 
 
 @pytest.mark.local
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", one_in_short(SYSTEMS))
 def test_on_real_processes(system, tmp_path):
     # An aimed shape strikes nobody while there is no primary: these always strike.
     shapes = ("--set", "partition-shapes=halves,one,one-way")

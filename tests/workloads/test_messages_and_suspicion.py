@@ -13,7 +13,7 @@ from duress.workloads.broadcast import BroadcastWorkload
 from duress.workloads.delivery import DeliveryWorkload
 from duress.workloads.suspicion import SuspicionWorkload, suspects_nobody
 
-from ..fixtures.protocol_trials import assert_valid_on_processes
+from ..fixtures.protocol_trials import assert_valid_on_processes, one_in_short
 
 
 def invocations(generator, count=None):
@@ -103,7 +103,7 @@ SYSTEMS = (
 
 
 @pytest.mark.local
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", one_in_short(SYSTEMS))
 def test_on_real_processes(system, tmp_path):
     # Shapes that always strike, for long enough that a silence is judged.
     shapes = ("--set", "partition-shapes=halves,one", "--set", "partition-lasts=4")
