@@ -76,7 +76,9 @@ class Life:
 
     def contradiction(self) -> tuple[Poll, str] | None:
         """Where what it told does not fit together: the last answer, and in which way."""
-        last = max(self.polls, key=lambda poll: poll.told.value["now"])
+        now = max(poll.told.value["now"] for poll in self.polls)
+        # It may answer, change its mind and answer again, all at one reading of its clock.
+        last = [poll for poll in self.polls if poll.told.value["now"] == now]
         suspected: dict[str, bool] = {}
         for at, number in enumerate(sorted(self.changes), 1):
             _, peer, is_suspected, poll = self.changes[number]
@@ -86,8 +88,8 @@ class Life:
                 return poll, f"change {number} of {peer} changed nothing"
             suspected[peer] = is_suspected
         folded = sorted(peer for peer, is_suspected in suspected.items() if is_suspected)
-        if folded != sorted(last.told.value["suspected"]):
-            return last, f"its changes leave {', '.join(folded) or 'nobody'} suspected"
+        if all(folded != sorted(poll.told.value["suspected"]) for poll in last):
+            return last[-1], f"its changes leave {', '.join(folded) or 'nobody'} suspected"
         return None
 
 

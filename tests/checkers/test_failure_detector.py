@@ -212,6 +212,20 @@ def test_what_is_told_must_fit_together(changes, suspected):
     assert names(record.check()) == {"inconsistent-suspicions"}
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_answers_at_one_reading_of_the_clock_may_differ(order):
+    # A node that goes on after a pause answers, hears what had come meanwhile, and answers again.
+    record = Record()
+    answers = [
+        ([(1.0, "n2", True)], ["n2"]),
+        ([(1.0, "n2", True), (2.0, "n2", False)], []),
+    ]
+    for number in order:
+        changes, suspected = answers[number]
+        record.poll("n1", 2.0, changes, suspected=suspected)
+    assert record.check().valid is not False
+
+
 def test_strange_or_empty_histories_are_unknown():
     assert FailureDetectors().check(History(), {}).valid == "unknown"
     odd = History(
