@@ -102,4 +102,4 @@ def test_options():
 def test_on_real_processes(tmp_path):
     # An aimed shape strikes nobody while there is no primary: these always strike.
     shapes = ("--set", "partition-shapes=halves,one,one-way")
-    assert_valid_on_processes("lock-service", tmp_path, "--time", "8", "--interval", "1", *shapes)
+    assert_valid_on_processes("lock-service", tmp_path, "--time", "14", "--interval", "2", *shapes)
