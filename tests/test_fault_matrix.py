@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -88,15 +89,15 @@ def test_a_nemesis_without_samples_is_an_error(monkeypatch):
         samples()
 
 
+def cells(line):
+    return [part.strip() for part in line.strip("|").split("|")]
+
+
 def test_the_page_has_every_fault_and_says_what_is_known_of_it():
-    rows = [
-        [part.strip() for part in line.strip("|").split("|")]
-        for line in PAGE.read_text().splitlines()
-        if line.startswith("|")
-    ]
-    header = next(row for row in rows if row[0] == "fault")
-    mine = [row for row in rows if len(row) == len(header)]
-    shown = {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in mine}
+    lines = iter(PAGE.read_text().splitlines())
+    header = next(cells(line) for line in lines if line.startswith("| fault |"))
+    table = [cells(line) for line in takewhile(lambda line: line.startswith("|"), lines)]
+    shown = {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in table}
     assert set(header[1:]) == set(registry.names("clusters"))
     for sample in samples():
         for cluster, mark in shown[sample.fault].items():
