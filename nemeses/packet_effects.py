@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from ..harness.cluster import Link
-from ..harness.cluster.impairment import Impairment, Measured
+from ..harness.cluster.impairment import Impairment, Measured, Probing
 
 UNLIKELY = 1e-9
 """Chance at which a fault that is there may go unseen on a link."""
@@ -18,20 +18,20 @@ HEALED_MS = 5.0
 """Datagrams on a healed link may take so long on a busy machine."""
 
 
-def probing(impairment: Impairment) -> dict[str, Any]:
-    """How to measure so that it would show: arguments of ``Packets.measure``."""
+def probing(impairment: Impairment) -> Probing:
+    """How to measure so that it would show."""
     if impairment.rate_kbit:
         count = min(40, max(4, int(impairment.rate_kbit * 1000 * 0.3 / (1228 * 8))))
-        return {"count": count, "size": 1200, "gap_s": 0.0, "patience_s": _patience_s(impairment)}
+        return Probing(count, size=1200, gap_s=0.0, patience_s=_patience_s(impairment))
     shares = [share for share in _shares(impairment) if 0 < share < 1]
     count = 20
     if shares:
         count = math.ceil(math.log(UNLIKELY) / math.log(1 - min(shares)))
-    return {
-        "count": min(MOST_PROBES, max(20, count)),
-        "patience_s": _patience_s(impairment),
-        "port": impairment.ports[0] if impairment.ports else 0,
-    }
+    return Probing(
+        min(MOST_PROBES, max(20, count)),
+        patience_s=_patience_s(impairment),
+        port=impairment.ports[0] if impairment.ports else 0,
+    )
 
 
 def _patience_s(impairment: Impairment) -> float:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from ..harness.cluster import CLIENTS, Link, shaper
-from ..harness.cluster.impairment import Impairment, Measured
+from ..harness.cluster.impairment import Impairment, Measured, Probing
 from ..harness.errors import InfrastructureError, UserError
 from ..harness.fault import Fault, Scene
 from ..harness.option_values import real
@@ -21,6 +21,7 @@ from .cadence import Cadence
 from .packet_shapes import ABOUT, DEFAULT_FAULTS, FAULTS, PRIMARY, SHAPES
 from .targets import choose, generally
 
+FEW = Probing(20)
 TRIES = 6
 PAUSE_S = 0.05
 
@@ -116,7 +117,7 @@ class PacketsNemesis:
         if fault.parameters.get("fault") == "reset":
             return {"broken": await packets.reset(links)}
         # Where nothing passes even now, as through a firewall, nothing can be seen later.
-        before = await packets.measure(links, count=5, patience_s=0.05)
+        before = await packets.measure(links, Probing(5, patience_s=0.05))
         self._silent = frozenset(link for link, seen in before.items() if not seen.arrived)
         await packets.impair(dict.fromkeys(links, impairment))
         seen = await self._until_right(
@@ -125,7 +126,7 @@ class PacketsNemesis:
             lambda measured: packet_effects.first_wrong(impairment, measured),
         )
         if impairment.ports:
-            others = await packets.measure(sorted(set(links) - self._silent), count=20)
+            others = await packets.measure(sorted(set(links) - self._silent), FEW)
             if why := packet_effects.first_unhealed(others):
                 raise InfrastructureError(f"packets: of other ports than {impairment.ports}: {why}")
         return {"backend": packets.backend, **packet_effects.told(seen)}
@@ -142,20 +143,20 @@ class PacketsNemesis:
         done = await packets.impair({})
         self._done[fault.id] = done = done or self._done.get(fault.id, {})
         open_links = sorted(set(links) - self._silent)
-        seen = await self._until_right(open_links, {"count": 20}, packet_effects.first_unhealed)
+        seen = await self._until_right(open_links, FEW, packet_effects.first_unhealed)
         if why := self._ended[fault.id]:
             raise InfrastructureError(f"packets: before it was healed: {why}")
         passed = {"passed": done} if any(done.values()) else {}
         return {"backend": packets.backend, **passed, **packet_effects.told(seen)}
 
     async def _until_right(
-        self, links: Sequence[Link], probing: Mapping[str, Any], first_wrong: Any
+        self, links: Sequence[Link], probing: Probing, first_wrong: Any
     ) -> dict[Link, Measured]:
         """Measure; once more where a busy machine may be why it is not right."""
         packets = self._scene.cluster.network.packets
         why = None
         for attempt in range(TRIES):
-            measured = await packets.measure(links, **probing)
+            measured = await packets.measure(links, probing)
             why = first_wrong(measured)
             if why is None:
                 return measured

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from ..errors import UserError
@@ -78,6 +80,23 @@ def checked(impairment: Impairment) -> Impairment:
     if any(not 0 < port < 1 << 16 for port in impairment.ports):
         raise UserError(f"ports: expected 1 to 65535, got {list(impairment.ports)}")
     return impairment
+
+
+class Probing(NamedTuple):
+    """How a link is measured: ``datagrams`` that are numbered, with ``size`` bytes of content.
+
+    They leave ``gap_s`` apart, from ``port`` if one is named, and are awaited for ``patience_s``
+    after the last, or until all were there.
+    """
+
+    datagrams: int = 50
+    size: int = 100
+    gap_s: float = 0.001
+    patience_s: float = 0.1
+    port: int = 0
+
+
+USUAL = Probing()
 
 
 class Measured(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import InfrastructureError
 from . import Link
-from .impairment import Measured
+from .impairment import Measured, Probing
 from .meter_end import Arrival, MeterEnd, Round, checksum_errors, exchange
 from .probe import run_in_netns
 
@@ -34,31 +34,24 @@ class LinkMeter:
         for end in self._ends.values():
             end.close()
 
-    def measure(
-        self,
-        links: Sequence[Link],
-        count: int,
-        size: int,
-        gap_s: float,
-        patience_s: float,
-        port: int,
-    ) -> dict[Link, Measured]:
+    def measure(self, links: Sequence[Link], how: Probing) -> dict[Link, Measured]:
         """As ``Packets.measure``."""
         senders = {source for source, _ in links}
-        for name in senders if port else ():
+        for name in senders if how.port else ():
             try:
-                run_in_netns(self._pids[name], lambda name=name: self._ends[name].open(port))
+                run_in_netns(self._pids[name], lambda name=name: self._ends[name].open(how.port))
             except OSError as error:
                 raise InfrastructureError(
-                    f"meter of links: cannot send from UDP port {port} of {name}: {error.strerror}"
+                    f"meter of links: cannot send from UDP port {how.port} of {name}: "
+                    f"{error.strerror}"
                 ) from error
         self._turn += 1
         receivers = {target for _, target in links}
         errors = {name: self._checksum_errors(name) for name in receivers}
         sends = [(self._ends[a], (self._addresses[b], self._ends[b].port)) for a, b in links]
         hearers = {name: self._ends[name] for name in sorted(receivers)}
-        what = Round(self._turn, count, size, gap_s, patience_s, port)
-        arrivals = exchange(what, sends, hearers, count * len(links))
+        what = Round(self._turn, *how)
+        arrivals = exchange(what, sends, hearers, how.datagrams * len(links))
         for name in receivers:
             errors[name] = self._checksum_errors(name) - errors[name]
         by_address = {address: name for name, address in self._addresses.items()}
@@ -68,7 +61,7 @@ class LinkMeter:
                 link = (by_address.get(arrival.source, ""), name)
                 if link in heard:
                     heard[link].append(arrival)
-        return {link: summary(count, heard[link], errors[link[1]]) for link in links}
+        return {link: summary(how.datagrams, heard[link], errors[link[1]]) for link in links}
 
     def _checksum_errors(self, name: str) -> int:
         pid = self._pids[name]

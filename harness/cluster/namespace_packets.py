@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from . import CLIENTS, Link, tcp_reset
-from .impairment import Measured
+from .impairment import USUAL, Measured, Probing
 from .link_meter import LinkMeter
 from .link_rules import Rules, checked_links, checked_rules, place_rules
 from .probe import run_in_netns
@@ -66,16 +66,7 @@ class NamespacePackets:
         """As in ``Packets``."""
         return self._shaper.why_ended()
 
-    async def measure(
-        self,
-        links: Iterable[Link],
-        *,
-        count: int = 50,
-        size: int = 100,
-        gap_s: float = 0.001,
-        patience_s: float = 0.1,
-        port: int = 0,
-    ) -> dict[Link, Measured]:
+    async def measure(self, links: Iterable[Link], how: Probing = USUAL) -> dict[Link, Measured]:
         """As in ``Packets``."""
         chosen = checked_links(links, self._addresses)
         self._cut_lately = self._cut
@@ -83,7 +74,7 @@ class NamespacePackets:
         def measure() -> dict[Link, Measured]:
             if self._meter is None:
                 self._meter = LinkMeter(self._addresses, self._pids)
-            return self._meter.measure(chosen, count, size, gap_s, patience_s, port)
+            return self._meter.measure(chosen, how)
 
         found = await self._call(measure)
         return {link: each for link, each in found.items() if link not in self._cut_lately}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from .impairment import USUAL, Impairment, Measured, Probing
+
 if TYPE_CHECKING:
     from . import Link
-    from .impairment import Impairment, Measured
 
 
 class Packets(Protocol):
@@ -38,21 +39,10 @@ class Packets(Protocol):
         """Why links are no longer impaired as they should be, or ``None`` if they are."""
         ...
 
-    async def measure(
-        self,
-        links: Iterable[Link],
-        *,
-        count: int = 50,
-        size: int = 100,
-        gap_s: float = 0.001,
-        patience_s: float = 0.1,
-        port: int = 0,
-    ) -> dict[Link, Measured]:
-        """What becomes of ``count`` numbered datagrams of ``size`` bytes of payload on each link.
+    async def measure(self, links: Iterable[Link], how: Probing = USUAL) -> dict[Link, Measured]:
+        """What becomes of numbered datagrams on each link.
 
-        They leave ``gap_s`` apart, from ``port`` if one is named, and are awaited for
-        ``patience_s`` after the last, or until all were there. Links that are cut at any
-        moment meanwhile are left out.
+        Links that are cut at any moment meanwhile are left out.
         """
         ...
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InfrastructureError
 from . import CLIENTS, Link
-from .impairment import Impairment, Measured
+from .impairment import USUAL, Impairment, Measured, Probing
 from .link_meter import summary
 from .link_rules import checked_links, checked_rules, place_of, place_rules
 from .meter_end import Arrival, MeterEnd, Round, exchange
@@ -111,23 +111,15 @@ class SshPackets:
     def _address(self, end: str, seen_from: str) -> str:
         return self._clients[seen_from] if end == CLIENTS else self._nodes[end].address
 
-    async def measure(
-        self,
-        links: Iterable[Link],
-        *,
-        count: int = 50,
-        size: int = 100,
-        gap_s: float = 0.001,
-        patience_s: float = 0.1,
-        port: int = 0,
-    ) -> dict[Link, Measured]:
+    async def measure(self, links: Iterable[Link], how: Probing = USUAL) -> dict[Link, Measured]:
         """As in ``Packets``. Clocks of hosts are compared first: times are exact to about a
         millisecond on a local network."""
         chosen = checked_links(links, self._ends)
         self._cut_lately = self._cut
         async with self._turn:
             self._round += 1
-            what = Round(self._round, count, size, gap_s, patience_s + LATE_START_S, port)
+            patient = how._replace(patience_s=how.patience_s + LATE_START_S)
+            what = Round(self._round, *patient)
             found = await self._measured(chosen, what)
         return {link: each for link, each in found.items() if link not in self._cut_lately}
 

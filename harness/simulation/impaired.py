@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..cluster import Link
-from ..cluster.impairment import Impairment, Measured
+from ..cluster.impairment import USUAL, Impairment, Measured, Probing
 from ..cluster.link_meter import summary
 from ..cluster.link_rules import checked_links, checked_rules, plain
 from ..cluster.meter_end import Arrival
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 HEADERS = 66
 """Bytes of Ethernet, IP and TCP around a message."""
+
+DATAGRAM_HEADERS = 28
+"""Bytes of IP and UDP before the content of a datagram."""
 
 RESEND_S = 0.2
 MOST_RESENDS = 8
@@ -105,46 +108,29 @@ class SimPackets:
             late_s += RESEND_S * 2**attempt
         return late_s
 
-    async def measure(
-        self,
-        links: Iterable[Link],
-        *,
-        count: int = 50,
-        size: int = 100,
-        gap_s: float = 0.001,
-        patience_s: float = 0.1,
-        port: int = 0,
-    ) -> dict[Link, Measured]:
+    async def measure(self, links: Iterable[Link], how: Probing = USUAL) -> dict[Link, Measured]:
         """As in ``Packets``: what the rules that are in force do to datagrams, in no time."""
         self._measurements += 1
         found = {}
         for link in checked_links(links, self._places):
             if not self._network.is_cut(*link):
                 chance = self._chance(f"probe {self._measurements}/{link[0]}>{link[1]}")
-                found[link] = self._measured(link, chance, count, size + 28, gap_s, port)
+                found[link] = self._measured(link, chance, how)
         return found
 
-    def _measured(
-        self,
-        link: Link,
-        chance: Callable[[], float],
-        count: int,
-        size: int,
-        gap_s: float,
-        port: int,
-    ) -> Measured:
-        force = self.lane(link, [port])
+    def _measured(self, link: Link, chance: Callable[[], float], how: Probing) -> Measured:
+        force = self.lane(link, [how.port])
         lane = Lane(force.rule if force else {}, chance)
         arrivals, dropped = [], 0
-        for number in range(count):
-            sent_s = number * gap_s
-            for passage in lane.passages(sent_s, size):
+        for number in range(how.datagrams):
+            sent_s = number * how.gap_s
+            for passage in lane.passages(sent_s, how.size + DATAGRAM_HEADERS):
                 if passage.change == PLAIN:
-                    arrivals.append(Arrival("", number, sent_s, passage.due_s, size - 28))
+                    arrivals.append(Arrival("", number, sent_s, passage.due_s, how.size))
                 else:
                     dropped += passage.change != GARBLE
         arrivals.sort(key=lambda arrival: arrival.heard_s)
-        return summary(count, arrivals, dropped)
+        return summary(how.datagrams, arrivals, dropped)
 
     async def reset(self, links: Iterable[Link]) -> int:
         """As in ``Packets``; between nodes, what is on its way is lost, and nobody is told."""

@@ -11,7 +11,7 @@ import pytest
 
 from duress.harness.cluster import CLIENTS, pids
 from duress.harness.cluster.docker import DockerCluster, clean
-from duress.harness.cluster.impairment import Impairment
+from duress.harness.cluster.impairment import Impairment, Probing
 
 pytestmark = pytest.mark.docker
 
@@ -22,7 +22,7 @@ HARNESS = """
 import asyncio, sys, time
 from pathlib import Path
 from duress.harness.cluster.docker import DockerCluster
-from duress.harness.cluster.impairment import Impairment
+from duress.harness.cluster.impairment import Impairment, Probing
 
 async def main():
     cluster = DockerCluster(sys.argv[1], ["n1", "n2"], Path(), {"image": "node"})
@@ -69,10 +69,10 @@ def test_links_are_impaired_one_way_and_healed(tmp_path):
             (Impairment(garble=0.4), 200),
         ):
             await packets.impair(dict.fromkeys(LINKS, rule))
-            measured = await packets.measure([*open_links, OTHER], count=count, patience_s=0.4)
+            measured = await packets.measure([*open_links, OTHER], Probing(count, patience_s=0.4))
             seen.append([measured[link] for link in [*open_links, OTHER]])
         await packets.impair(dict.fromkeys(LINKS, Impairment(rate_kbit=800)))
-        slow = await packets.measure(open_links, count=20, size=1200, gap_s=0, patience_s=2)
+        slow = await packets.measure(open_links, Probing(20, 1200, gap_s=0, patience_s=2))
         await packets.impair({})
         healed = await packets.measure([*open_links, OTHER])
         return open_links, seen, slow, healed, packets.backend

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from duress.harness.cluster import CLIENTS, netem
-from duress.harness.cluster.impairment import Impairment
+from duress.harness.cluster.impairment import Impairment, Probing
 from duress.harness.cluster.local import LocalCluster
 from duress.harness.errors import InfrastructureError, UserError
 
@@ -22,20 +22,20 @@ NAMES = ["n1", "n2", "n3"]
 LINKS = [("n1", "n2"), ("n3", CLIENTS), (CLIENTS, "n3")]
 OTHER = ("n2", "n1")
 
-FAULTS: dict[str, tuple[Impairment, dict[str, Any]]] = {
-    "loss": (Impairment(loss=0.3), {"count": 300}),
-    "delay": (Impairment(delay_ms=30), {}),
-    "jitter": (Impairment(delay_ms=60, jitter_ms=15), {"count": 200, "patience_s": 0.5}),
-    "reorder": (Impairment(delay_ms=40, reorder=0.3), {"count": 200}),
-    "duplicate": (Impairment(duplicate=0.3), {"count": 300}),
-    "corrupt": (Impairment(corrupt=0.3), {"count": 300}),
-    "garble": (Impairment(garble=0.3), {"count": 300}),
+FAULTS: dict[str, tuple[Impairment, Probing]] = {
+    "loss": (Impairment(loss=0.3), Probing(300)),
+    "delay": (Impairment(delay_ms=30), Probing()),
+    "jitter": (Impairment(delay_ms=60, jitter_ms=15), Probing(200, patience_s=0.5)),
+    "reorder": (Impairment(delay_ms=40, reorder=0.3), Probing(200)),
+    "duplicate": (Impairment(duplicate=0.3), Probing(300)),
+    "corrupt": (Impairment(corrupt=0.3), Probing(300)),
+    "garble": (Impairment(garble=0.3), Probing(300)),
     "rate": (
         Impairment(rate_kbit=1000),
-        {"count": 30, "size": 1200, "gap_s": 0, "patience_s": 2},
+        Probing(30, 1200, gap_s=0, patience_s=2),
     ),
-    "cut": (Impairment(loss=1, ports=(7000,)), {"count": 20, "port": 7000}),
-    "other port": (Impairment(loss=1, ports=(7000,)), {"count": 20, "port": 7001}),
+    "cut": (Impairment(loss=1, ports=(7000,)), Probing(20, port=7000)),
+    "other port": (Impairment(loss=1, ports=(7000,)), Probing(20, port=7001)),
 }
 
 
@@ -47,7 +47,7 @@ async def _every_fault(folder: str) -> dict[str, Any]:
         found["before"] = _plain(await packets.measure([*LINKS, OTHER]))
         for name, (impairment, probing) in FAULTS.items():
             await packets.impair(dict.fromkeys(LINKS, impairment))
-            found[name] = _plain(await packets.measure([*LINKS, OTHER], **probing))
+            found[name] = _plain(await packets.measure([*LINKS, OTHER], probing))
         dead = await cluster.network.probe()
         await packets.impair({})
         found["after"] = _plain(await packets.measure([*LINKS, OTHER]))
@@ -107,7 +107,7 @@ async def _netem_without_netem(folder: str) -> dict[str, Any]:
         for name in ("rate", "other port"):
             rule = msgspec.structs.replace(FAULTS["rate"][0], ports=(7000,) * (name != "rate"))
             await packets.impair(dict.fromkeys(LINKS, rule))
-            found[name] = _plain(await packets.measure([*LINKS, OTHER], **FAULTS["rate"][1]))
+            found[name] = _plain(await packets.measure([*LINKS, OTHER], FAULTS["rate"][1]))
             found["backend"] = packets.backend
         await packets.impair({("n1", "n2"): Impairment(garble=0.5)})
         found["garbled"] = (await packets.measure([("n1", "n2")]))["n1", "n2"].garbled
@@ -115,7 +115,7 @@ async def _netem_without_netem(folder: str) -> dict[str, Any]:
         await packets.impair({})
         left = [await node.run("ip", "-br", "link") for node in cluster.nodes.values()]
         found["left"] = sum(each.stdout.count("duress-") for each in left)
-        found["healed"] = _plain(await packets.measure([*LINKS, OTHER], **FAULTS["rate"][1]))
+        found["healed"] = _plain(await packets.measure([*LINKS, OTHER], FAULTS["rate"][1]))
     finally:
         await cluster.down()
     return found

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from duress.harness.cluster import CLIENTS
-from duress.harness.cluster.impairment import Impairment
+from duress.harness.cluster.impairment import Impairment, Probing
 from duress.harness.cluster.ssh import SshCluster
 
 from .ssh_hosts import duress, running
@@ -41,10 +41,10 @@ def test_links_are_impaired_one_way_and_healed(hosts, tmp_path):
         before = await packets.measure(links)
         slow = Impairment(delay_ms=60, duplicate=0.5)
         await packets.impair({LINK: slow, ("n1", CLIENTS): slow, (CLIENTS, "n2"): slow})
-        seen = await packets.measure(links, patience_s=0.5)
+        seen = await packets.measure(links, Probing(patience_s=0.5))
         dead = await cluster.network.probe()
         await cluster.network.cut(frozenset({BACK}))
-        both = await packets.measure(links, patience_s=0.5)
+        both = await packets.measure(links, Probing(patience_s=0.5))
         cut = await cluster.network.probe()
         await cluster.network.cut(frozenset())
         await packets.impair({})

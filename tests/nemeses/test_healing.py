@@ -16,6 +16,7 @@ from duress.fixtures.systems.raft import RaftSystem
 from duress.harness import registry
 from duress.harness.cluster import CLIENTS
 from duress.harness.cluster.disks import DiskTrouble
+from duress.harness.cluster.impairment import Probing
 from duress.harness.cluster.sim import SimCluster
 from duress.harness.fault import Fault, Scene
 from duress.harness.fault_control import FaultControl
@@ -69,7 +70,7 @@ class World:
         """What an outsider sees of what faults are about."""
         nodes, network = self.cluster.nodes, self.cluster.network
         links = [(a, b) for a in [*NODES, CLIENTS] for b in [*NODES, CLIENTS] if a != b]
-        measured = await network.packets.measure(links, count=8)
+        measured = await network.packets.measure(links, Probing(8))
         return {
             "dead": await network.probe(),
             "packets": {link: (m.sent, m.arrived) for link, m in measured.items()},

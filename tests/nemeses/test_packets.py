@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from duress.harness.attempts import attempt
 from duress.harness.cluster import CLIENTS
-from duress.harness.cluster.impairment import Impairment, Measured, checked
+from duress.harness.cluster.impairment import USUAL, Impairment, Measured, checked
 from duress.harness.errors import InfrastructureError, UserError
 from duress.harness.fault import Fault, Scene
 from duress.harness.planned_fault import PlannedFault
@@ -43,11 +43,11 @@ class Packets:
     async def why_ended(self):
         return self.ended
 
-    async def measure(self, links, *, count=50, size=100, port=0, **_):
-        found = {}
+    async def measure(self, links, how=USUAL):
+        found, count = {}, how.datagrams
         for link in links:
             rule = self.rules.get(link, Impairment())
-            rule = Impairment() if rule.ports and port not in rule.ports else rule
+            rule = Impairment() if rule.ports and how.port not in rule.ports else rule
             gone = 1 - (1 - rule.loss) * (1 - rule.corrupt)
             lost = count if link in self.silent else round(count * gone)
             found[link] = Measured(
@@ -241,11 +241,11 @@ def test_gentler_ones_do_less():
 
 
 def test_enough_datagrams_to_see_it():
-    assert packet_effects.probing(Impairment(loss=0.3))["count"] == 59
-    assert packet_effects.probing(Impairment(loss=0.001))["count"] == packet_effects.MOST_PROBES
-    assert packet_effects.probing(Impairment(loss=1, ports=(9,)))["port"] == 9
+    assert packet_effects.probing(Impairment(loss=0.3)).datagrams == 59
+    assert packet_effects.probing(Impairment(loss=0.001)).datagrams == packet_effects.MOST_PROBES
+    assert packet_effects.probing(Impairment(loss=1, ports=(9,))).port == 9
     rate = packet_effects.probing(Impairment(rate_kbit=256))
-    assert rate["count"] * 1228 * 8 / 256_000 < 0.5
+    assert rate.datagrams * 1228 * 8 / 256_000 < 0.5
 
 
 SPEC = TrialSpec(

@@ -8,7 +8,7 @@ from small_world import PORT, Silent, simulate
 
 from duress.harness.cluster import CLIENTS
 from duress.harness.cluster.connection import connect
-from duress.harness.cluster.impairment import Impairment
+from duress.harness.cluster.impairment import Impairment, Probing
 from duress.harness.errors import InfrastructureError, UserError
 
 COUNT = 600
@@ -146,7 +146,7 @@ def test_what_is_measured_is_what_the_rules_do(tmp_path):
     async def story(world):
         rule = Impairment(loss=0.2, duplicate=0.3, delay_ms=20, jitter_ms=5)
         await world.network.packets.impair({LINK: rule})
-        return (await world.network.packets.measure([LINK], count=1000))[LINK]
+        return (await world.network.packets.measure([LINK], Probing(1000)))[LINK]
 
     seen = simulate(story, tmp_path)
     assert abs(seen.loss - 0.2) < 0.05
