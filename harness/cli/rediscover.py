@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -121,8 +122,7 @@ def _try(finding: Finding, first: TrialSpec, store_path: Path) -> Outcome:
     expected = finding.is_control
     for number in range(1, finding.trials + 1):
         spec = msgspec.structs.replace(first, seed=first.seed + number - 1)
-        with open("/dev/null", "w") as nowhere:  # noqa: PTH123
-            outcome = run_and_report(spec, store_path, nowhere, quiet=True)
+        outcome = run_and_report(spec, store_path, io.StringIO(), quiet=True)
         if outcome.outcome == "interrupted":
             raise KeyboardInterrupt
         folder = outcome.folder

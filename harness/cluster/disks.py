@@ -63,6 +63,9 @@ class Disk(Protocol):
     backend: str
     """How it is done, for the record: ``fuse``, ``simulation``; ``none`` if it cannot be."""
 
+    is_mounted: bool
+    """Whether a file system of the harness's lies between programs and the machine's."""
+
     def reason_unavailable(self) -> str | None:
         """Why nothing can be wrong with it here and what to do, or ``None``."""
         ...

@@ -10,16 +10,32 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..errors import InfrastructureError
 from .clock_account import Account, ClockReading, Wrongness
 
-if TYPE_CHECKING:
-    from .program_clocks import Place
-
 ANSWER_TIMEOUT_S = 5.0
 POLL_S = 0.005
+
+
+class Place(Protocol):
+    """A node, as far as its clocks need it (``Node``, or the host of an agent)."""
+
+    name: str
+
+    async def put(self, path: str, content: bytes) -> None:
+        """Write a file."""
+        ...
+
+    async def get(self, path: str) -> bytes:
+        """Read a file; ``FileNotFoundError`` if there is none."""
+        ...
+
+    @property
+    def processes(self) -> Any:
+        """What runs there: ``await processes.running()`` tells."""
+        ...
 
 
 class FollowedClocks:

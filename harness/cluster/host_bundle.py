@@ -52,7 +52,7 @@ MODULES = (
     *(
         f"disk_layer/{name}"
         for name in (
-            *("copies", "mount", "names", "requests", "server"),
+            *("copies", "inode", "mount", "names", "requests", "server"),
             *("trouble", "volume", "wire", "written"),
         )
     ),

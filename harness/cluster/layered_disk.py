@@ -53,6 +53,7 @@ class LayeredDisk:
     """``Disk`` of a node; ``ask`` has its layer carry out an order."""
 
     backend = "fuse"
+    is_mounted = True
 
     def __init__(self, node: Node, ask: Ask) -> None:
         self._node = node

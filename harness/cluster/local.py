@@ -12,13 +12,14 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 from ..errors import InfrastructureError, UserError
 from . import CLIENTS, Link, Network, Node, control_groups, local_links, namespaces, netfilter, pids
 from .disks import OPTION as DISK_OPTION
+from .in_thread import in_thread
 from .layered_disk import Layers
 from .local_control import launch
 from .local_node import LocalNode
@@ -27,8 +28,6 @@ from .netfilter import LinkFilter
 from .probe import FIRST_TRIES, LinkProbe
 
 _DOWN_TIMEOUT_S = 10
-
-Result = TypeVar("Result")
 
 
 class LocalNetwork:
@@ -50,9 +49,9 @@ class LocalNetwork:
         """Take control of the links and see that every one of them passes packets."""
         # The network namespace is the whole process's, so any thread may make the filter.
         self._filter = LinkFilter(trial_id, local_links.BRIDGE)
-        await _in_thread(self._filter.install)
+        await in_thread(self._filter.install)
         every_pid = {**netns_pids, CLIENTS: os.getpid()}
-        self._probe = await _in_thread(LinkProbe, self._addresses, every_pid)
+        self._probe = await in_thread(LinkProbe, self._addresses, every_pid)
         self._packets = NamespacePackets(trial_id, self._addresses, every_pid)
         if silent := await self._probe.probe(tries=FIRST_TRIES):
             raise InfrastructureError(f"network of {trial_id}: nothing passes on {sorted(silent)}")
@@ -67,7 +66,7 @@ class LocalNetwork:
                 f"{', '.join(self._addresses)}"
             )
         pairs = frozenset((self._addresses[a], self._addresses[b]) for a, b in links if a != b)
-        await _in_thread(self._filter.cut, pairs)
+        await in_thread(self._filter.cut, pairs)
         self._cut = frozenset(links)
         self.packets.were_cut(self._cut)
 
@@ -152,14 +151,14 @@ class LocalCluster:
                 "local cluster: this process is not in namespaces of its own; "
                 "call namespaces.enter() before the trial begins"
             )
-        hosts = await _in_thread(self._prepare_folders)
+        hosts = await in_thread(self._prepare_folders)
         for name, control in (await launch(hosts)).items():
             self._nodes[name].attach(control)
         await asyncio.gather(*(node.ready() for node in self._nodes.values()))
         await self._layers.mount((node, node.init_pid) for node in self._nodes.values())
         ends = {node.name: (node.address, node.init_pid) for node in self._nodes.values()}
         self._connected = True
-        await _in_thread(local_links.connect, ends)
+        await in_thread(local_links.connect, ends)
         await self._network.up(self.trial_id, {name: pid for name, (_, pid) in ends.items()})
 
     def _prepare_folders(self) -> dict[str, Path]:
@@ -216,23 +215,11 @@ class LocalCluster:
 
     async def _disconnect(self) -> None:
         try:
-            await _in_thread(self._network.down)
+            await in_thread(self._network.down)
         finally:
             if self._connected:
-                await _in_thread(local_links.disconnect, len(self._nodes))
+                await in_thread(local_links.disconnect, len(self._nodes))
                 self._connected = False
-
-
-async def _in_thread(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call in a thread. When cancelled, wait for its end first: nothing changes afterwards."""
-    task = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # the cancellation is what is told
-        raise
 
 
 def reason_unavailable() -> str | None:

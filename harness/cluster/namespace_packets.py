@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
 
 from . import CLIENTS, Link, tcp_reset
 from .impairment import USUAL, Measured, Probing
+from .in_thread import Result, in_thread
 from .link_meter import LinkMeter
 from .link_rules import Rules, checked_links, checked_rules, place_rules
 from .probe import run_in_netns
 from .shaper import Place, Shaper
-
-Result = TypeVar("Result")
 
 
 class NamespacePackets:
@@ -95,16 +93,9 @@ class NamespacePackets:
         return await self._call(reset)
 
     async def _call(self, function: Callable[[], Result]) -> Result:
-        """In a thread, one after the other; when cancelled, its end is waited for first."""
+        """In a thread, one after the other."""
         async with self._turn:
-            task = asyncio.ensure_future(asyncio.to_thread(function))
-            try:
-                return await asyncio.shield(task)
-            except asyncio.CancelledError:
-                await asyncio.wait([task])
-                if not task.cancelled():
-                    task.exception()  # the cancellation is what is told
-                raise
+            return await in_thread(function)
 
     def down(self) -> None:
         """Give the packets back; rules go with the nodes. Blocks for milliseconds. Idempotent."""

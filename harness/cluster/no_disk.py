@@ -15,6 +15,7 @@ class NoDisk:
     """``Disk`` of a node whose disk is as it is, with the reason."""
 
     backend = "none"
+    is_mounted = False
 
     def __init__(self, reason: str = NOT_ASKED_FOR) -> None:
         self._reason = reason

@@ -169,13 +169,32 @@ def _prlimit(pid: int, kind: int, *limits: tuple[int, int]) -> tuple[int, int]:
         os.setresgid(group, -1, -1)
 
 
-class DescriptorLimits:
+class _Limited:
+    """What limits processes in one way, and those that are started later in the same."""
+
+    def __init__(self, kind: int, find: Find, least: int) -> None:
+        self._limits = ProcessLimits(kind, find, least)
+
+    async def relax(self) -> dict[str, Any]:
+        """As many as before."""
+        return {"restored": await self._limits.undo()}
+
+    async def starting(self) -> None:
+        """A process has its limit once it is what was to be started."""
+        self._limits.starting()
+
+    async def started(self) -> None:
+        """A program has begun: it gets what the others have."""
+        self._limits.started()
+
+
+class DescriptorLimits(_Limited):
     """No descriptor is free: the limit of each process is the lowest number that it has free."""
 
     backend = "prlimit, RLIMIT_NOFILE"
 
     def __init__(self, find: Find) -> None:
-        self._limits = ProcessLimits(resource.RLIMIT_NOFILE, find, LEAST_TO_START)
+        super().__init__(resource.RLIMIT_NOFILE, find, LEAST_TO_START)
 
     async def squeeze(self, spare: float) -> dict[str, Any]:
         """``spare`` more descriptors may be opened by each process; see that it is so."""
@@ -193,26 +212,14 @@ class DescriptorLimits:
                 seen[f"{each.command} {each.pid}"] = {"limit": limit, "lowest_free": lowest}
         return {"processes": seen}
 
-    async def relax(self) -> dict[str, Any]:
-        """As many as before."""
-        return {"restored": await self._limits.undo()}
 
-    async def starting(self) -> None:
-        """A process has its limit once it is what was to be started."""
-        self._limits.starting()
-
-    async def started(self) -> None:
-        """A program has begun: it may have as many as those before."""
-        self._limits.started()
-
-
-class ForkLimits:
+class ForkLimits(_Limited):
     """A user without room for another process or thread: ``RLIMIT_NPROC``, which spares root."""
 
     backend = "prlimit, RLIMIT_NPROC"
 
     def __init__(self, find: Find, spared: set[int]) -> None:
-        self._limits = ProcessLimits(resource.RLIMIT_NPROC, find, 1)
+        super().__init__(resource.RLIMIT_NPROC, find, 1)
         self._spared = spared
 
     async def squeeze(self, amount: float) -> dict[str, Any]:
@@ -223,18 +230,6 @@ class ForkLimits:
             raise InfrastructureError("pids: with RLIMIT_NPROC 1, a fork was not refused")
         limits = {f"{seen.command} {seen.pid}": limit for seen, limit in given.items()}
         return {"processes": limits, "fork": "refused"}
-
-    async def relax(self) -> dict[str, Any]:
-        """As many as before."""
-        return {"restored": await self._limits.undo()}
-
-    async def starting(self) -> None:
-        """A process has its limit once it is what was to be started."""
-        self._limits.starting()
-
-    async def started(self) -> None:
-        """A program has begun: it cannot fork either."""
-        self._limits.started()
 
 
 def _highest(limits: Iterable[int], default: int) -> int:

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from . import pids, vdso
 from .clock_account import ClockReading, MachineClock, Wrongness
 from .duty_cycle import DutyCycle
-from .followed_clocks import FollowedClocks
+from .followed_clocks import FollowedClocks, Place
 from .patched_clocks import PatchedClocks
-
-
-class Place(Protocol):
-    """A node, as far as its clocks need it (``Node``, or the host of an agent)."""
-
-    name: str
-
-    async def put(self, path: str, content: bytes) -> None:
-        """Write a file."""
-        ...
-
-    async def get(self, path: str) -> bytes:
-        """Read a file; ``FileNotFoundError`` if there is none."""
-        ...
-
-    @property
-    def processes(self) -> Any:
-        """What runs there: ``await processes.running()`` tells."""
-        ...
 
 
 class Begun(Protocol):

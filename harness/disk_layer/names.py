@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+from abc import ABC, abstractmethod
 from random import Random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .volume import Inode
+    from .inode import Inode
 
 
-class Change:
+class Change(ABC):
     """One change of names. ``involves``: the folders and files whose sync makes it durable."""
 
     def __init__(self, *involves: Inode) -> None:
         self.involves = frozenset(inode.number for inode in involves)
         self._kept_open = involves
 
+    @abstractmethod
     def undo(self) -> None:
         """Take it back; everything that came later was taken back before."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settle(self) -> None:
         """It will not be undone."""
 
@@ -44,6 +46,9 @@ class Made(Change):
             os.rmdir(self._name, dir_fd=self._parent.fd)
         else:
             os.unlink(self._name, dir_fd=self._parent.fd)
+
+    def settle(self) -> None:
+        """Nothing more: it is there."""
 
 
 class Removed(Change):

@@ -11,8 +11,9 @@ from random import Random
 
 from . import trouble as kinds
 from . import wire
+from .inode import Inode
 from .trouble import Trouble
-from .volume import Inode, Volume
+from .volume import Volume
 from .wire import Request
 
 Answer = bytes

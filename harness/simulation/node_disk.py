@@ -30,6 +30,7 @@ class SimNodeDisk:
     """All data folders of one node. ``disks`` are those, by path."""
 
     backend = "simulation"
+    is_mounted = False
 
     def __init__(
         self, node: SimNode, disks: dict[str, Disk], random: Random, trace: Trace | None
