@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from duress.harness.formats import jsonl
 
-DURESS = [sys.executable, "-c", "from duress.harness.cli import main; main()"]
+from .command_line import DURESS
 
 
 def start(*arguments, store):

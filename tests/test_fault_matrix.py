@@ -1,8 +1,5 @@
 """Which fault works on which kind of cluster: each is tried, and seen by a probe to be there."""
 
-import json
-import subprocess
-import sys
 from itertools import takewhile
 from pathlib import Path
 
@@ -23,20 +20,13 @@ from duress.harness.fault_matrix import (
 )
 
 from .cluster import ssh_hosts
+from .command_line import duress, said_by
 
-DURESS = [sys.executable, "-c", "from duress.harness.cli import main; main()"]
 PAGE = Path(__file__).parents[1] / "docs" / "faults.md"
 
 
 def matrix(*words, limit_s=250):
-    done = subprocess.run(
-        [*DURESS, "doctor", "--faults", "--json", *words],
-        capture_output=True,
-        text=True,
-        timeout=limit_s,
-    )
-    assert done.stdout.strip(), done.stderr
-    return done.returncode, json.loads(done.stdout), done.stderr
+    return said_by("doctor", "--faults", "--json", *words, limit_s=limit_s)
 
 
 def assert_all_work(cluster, *words):
@@ -68,8 +58,7 @@ def test_every_fault_works_on_docker():
 @pytest.mark.docker
 def test_every_fault_works_on_ssh(tmp_path):
     with ssh_hosts.running(5, tmp_path, mount=True, control_groups=True) as hosts:
-        settings = [word for pair in hosts.options.items() for word in ("--set", "=".join(pair))]
-        assert_all_work("ssh", *settings)
+        assert_all_work("ssh", *hosts.flags())
         assert hosts.leftovers() == ""
 
 
@@ -163,6 +152,6 @@ def test_what_keeps_a_trial_from_beginning_is_said_of_that_nemesis_alone(monkeyp
 
 
 def test_doctor_says_what_belongs_to_the_faults_alone():
-    done = subprocess.run([*DURESS, "doctor", "--on", "local"], capture_output=True, text=True)
+    done = duress("doctor", "--on", "local")
     assert done.returncode == 2
     assert "go with --faults" in done.stderr

@@ -1,31 +1,18 @@
 """What a newcomer does: ``duress init`` and the example of the tutorial, as they would run them."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-DURESS = [sys.executable, "-c", "from duress.harness.cli import main; main()"]
+from .command_line import duress, said_by
+
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "pocket-store"
 
 
-def duress(*arguments, folder):
-    return subprocess.run(
-        [*DURESS, *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-
-
 def trial(*arguments, folder, store):
-    done = duress("run", *arguments, "--json", "--store", store, folder=folder)
-    assert done.stdout.strip(), done.stderr
-    return done.returncode, json.loads(done.stdout), done.stderr
+    return said_by("run", *arguments, "--json", "--store", store, folder=folder)
 
 
 @pytest.fixture

@@ -8,15 +8,13 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..command_line import DURESS
 from .machine import MARK, Machine
-
-DURESS = [str(Path(sys.executable).with_name("duress"))]
 
 PHASES = {  # as the terminal calls them
     "bringing the cluster up": "cluster",

@@ -1,9 +1,9 @@
 """Real sshds in containers on an internal network, with keys and known hosts of their own."""
 
+import asyncio
 import io
+import itertools
 import secrets
-import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -16,8 +16,9 @@ import docker
 import paramiko
 
 from duress.harness.cluster import images
+from duress.harness.cluster.ssh import SshCluster
 
-DURESS = [str(Path(sys.executable).with_name("duress"))]
+_trials = itertools.count(1)
 
 _TAKE = """
 set -e
@@ -45,6 +46,11 @@ class Hosts:
             "ssh-known-hosts": str(self.folder / "known_hosts"),
             "ssh-config": "none",
         }
+
+    def flags(self, /, **changes: str) -> list[str]:
+        """What the command needs to be told of them."""
+        options = {**self.options, **changes}
+        return [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
 
     def on(self, number: int, command: str) -> str:
         """What a command prints on a host, run without ssh."""
@@ -151,11 +157,18 @@ def _archive(name: str, text: str) -> bytes:
     return content.getvalue()
 
 
-def duress(*arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
-    """The command, as a user runs it."""
-    return subprocess.run(
-        [*DURESS, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-    )
+def with_cluster(hosts: Hosts, folder: Path, story: Any, count: int = 3, /, **changes: str) -> Any:
+    """What an async function of a cluster of the first ``count`` hosts, which is up, returns."""
+
+    async def whole() -> Any:
+        names = [f"n{number + 1}" for number in range(count)]
+        cluster = SshCluster(
+            f"ssh-test-{next(_trials)}", names, folder, {**hosts.options, **changes}
+        )
+        try:
+            await cluster.up()
+            return await story(cluster)
+        finally:
+            await cluster.down()
+
+    return asyncio.run(whole())

@@ -16,9 +16,9 @@ from duress.harness.cluster.clocks import Disturbance
 from duress.harness.cluster.patched_clocks import PatchedClocks
 from duress.harness.errors import InfrastructureError
 
-needs_vdso = pytest.mark.skipif(
-    vdso.reason_unavailable() is not None, reason=str(vdso.reason_unavailable())
-)
+from ..ability import needs
+
+needs_vdso = needs(vdso.reason_unavailable())
 
 # Answers with its wall clock (two ways of asking), its monotonic one and its CPU time, over and
 # over; "fork" does so in a child from then on, "exec" in the same program executed anew.

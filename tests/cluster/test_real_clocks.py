@@ -20,6 +20,8 @@ from duress.harness.errors import InfrastructureError
 from duress.harness.fault import Fault, Scene
 from duress.nemeses.clock import ClockNemesis
 
+from ..ability import needs
+
 TELL = """
 import time
 while True:
@@ -112,7 +114,7 @@ async def _a_foreign_program(folder):
 
 
 @pytest.mark.local
-@pytest.mark.skipif(vdso.reason_unavailable() is not None, reason="needs the vDSO")
+@needs(vdso.reason_unavailable())
 def test_a_foreign_program_has_its_nodes_clock_after_a_restart_too(inside, tmp_path):
     last = inside(_a_foreign_program, str(tmp_path))
     assert last["n1"] - last["n2"] == pytest.approx(1e6, abs=5)

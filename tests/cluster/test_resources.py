@@ -14,8 +14,14 @@ from duress.harness.cluster.docker import DockerCluster
 from duress.harness.cluster.local import LocalCluster
 from duress.harness.errors import InfrastructureError
 
+from ..ability import needs
 from . import felt
 
+needs_groups = needs(
+    None
+    if set(control_groups.parents()) == {"cpu", "memory", "pids"}
+    else "there are no control groups for cpu, memory and pids here"
+)
 counter = itertools.count()
 
 
@@ -39,9 +45,7 @@ async def _on_local(folder, with_groups):
 
 
 @pytest.mark.local
-@pytest.mark.skipif(
-    set(control_groups.parents()) != {"cpu", "memory", "pids"}, reason="needs control groups"
-)
+@needs_groups
 def test_with_control_groups_on_local_nodes(inside, tmp_path):
     found = inside(_on_local, str(tmp_path), True)
     felt.check(found, dict.fromkeys(("cpu", "memory", "pids"), "cgroup v"))
@@ -107,7 +111,7 @@ def test_in_containers(tmp_path):
 
 
 @pytest.mark.local
-@pytest.mark.skipif(not control_groups.parents(), reason="needs control groups")
+@needs_groups
 def test_clean_removes_the_groups_of_a_harness_that_was_killed(tmp_path):
     duress = str(Path(sys.executable).with_name("duress"))
     options = ["--nemesis", "pids", "--set", "pids-targets=all", "--set", "pids-lasts=60"]
@@ -133,7 +137,7 @@ def _all_groups() -> list[str]:
 
 
 @pytest.mark.local
-@pytest.mark.skipif(not control_groups.parents(), reason="needs control groups")
+@needs_groups
 def test_groups_of_a_dead_harness_are_removed_and_those_of_a_living_one_are_not():
     make = (
         "import sys, time; from duress.harness.cluster.control_groups import OwnGroups\n"
@@ -156,7 +160,7 @@ def test_groups_of_a_dead_harness_are_removed_and_those_of_a_living_one_are_not(
     assert not folder.exists()
 
 
-@pytest.mark.skipif(not control_groups.parents(), reason="needs control groups")
+@needs_groups
 def test_a_group_with_processes_in_it_is_removed_and_they_live():
     controller = sorted(control_groups.parents())[0]
     groups = control_groups.OwnGroups(f"felt-full-{os.getpid()}")

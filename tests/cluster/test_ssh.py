@@ -8,10 +8,10 @@ import subprocess
 import pytest
 
 from duress.harness.cluster import Process
-from duress.harness.cluster.ssh import SshCluster
 from duress.harness.errors import InfrastructureError
 
-from .ssh_hosts import DURESS, Hosts, duress, running
+from ..command_line import DURESS, duress
+from .ssh_hosts import running, with_cluster
 
 pytestmark = pytest.mark.docker
 
@@ -22,32 +22,13 @@ def hosts(tmp_path_factory):
         yield found
 
 
-def settings(hosts: Hosts, **changes: str) -> list[str]:
-    options = {**hosts.options, **changes}
-    return [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
-
-
-def with_cluster(found: Hosts, tmp_path, story, names=("n1", "n2", "n3"), **changes):
-    """What an async function of a cluster that is up returns."""
-
-    async def whole():
-        cluster = SshCluster("trial-1", list(names), tmp_path, {**found.options, **changes})
-        try:
-            await cluster.up()
-            return await story(cluster)
-        finally:
-            await cluster.down()
-
-    return asyncio.run(whole())
-
-
 @pytest.mark.parametrize("user", [pytest.param("root", marks=pytest.mark.soak), "alice"])
 def test_raft_keeps_its_promise_under_partitions_and_kills(hosts, tmp_path, user):
     done = duress(
         *("run", "raft", "--on", "ssh", "--nodes", "3", "--time", "10", "--interval", "1"),
         # An aimed shape strikes nobody while there is no primary: these always strike.
         *("--set", "partition-shapes=halves,one,one-way"),
-        *("--seed", "3", "--store", str(tmp_path), *settings(hosts, **{"ssh-user": user})),
+        *("--seed", "3", "--store", str(tmp_path), *hosts.flags(**{"ssh-user": user})),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "partition" in done.stdout
@@ -58,7 +39,7 @@ def test_a_planted_bug_is_found(hosts, tmp_path):
     done = duress(
         *("run", "raft", "--mutant", "stale-read", "--on", "ssh", "--nodes", "3"),
         *("--time", "8", "--interval", "1.5", "--trials", "4", "--store", str(tmp_path)),
-        *settings(hosts),
+        *hosts.flags(),
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert hosts.leftovers() == ""
@@ -68,7 +49,7 @@ def test_etcd_keeps_its_promise(hosts, tmp_path):
     done = duress(
         *("run", "etcd", "--on", "ssh", "--time", "10", "--interval", "1"),
         *("--set", "partition-shapes=halves,one,one-way"),
-        *("--seed", "1", "--store", str(tmp_path), *settings(hosts)),
+        *("--seed", "1", "--store", str(tmp_path), *hosts.flags()),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert hosts.leftovers() == ""
@@ -156,7 +137,7 @@ def test_hosts_heal_themselves_when_the_harness_is_killed(hosts, tmp_path):
     arguments = ["run", "raft", "--on", "ssh", "--nodes", "3", "--time", "60", "--interval", "0.5"]
     heal = {"ssh-heal-after-s": "2"}
     harness = subprocess.Popen(
-        [*DURESS, *arguments, "--store", str(tmp_path), *settings(hosts, **heal)],
+        [*DURESS, *arguments, "--store", str(tmp_path), *hosts.flags(**heal)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -174,7 +155,7 @@ def test_hosts_heal_themselves_when_the_harness_is_killed(hosts, tmp_path):
 def test_clean_ends_what_runs_on_the_hosts(hosts, tmp_path):
     arguments = ["run", "raft", "--on", "ssh", "--nodes", "3", "--time", "60"]
     harness = subprocess.Popen(
-        [*DURESS, *arguments, "--store", str(tmp_path), *settings(hosts)],
+        [*DURESS, *arguments, "--store", str(tmp_path), *hosts.flags()],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -185,7 +166,7 @@ def test_clean_ends_what_runs_on_the_hosts(hosts, tmp_path):
     harness.send_signal(signal.SIGKILL)
     harness.stdout.close()
     harness.wait()
-    done = duress("clean", "--all", *settings(hosts))
+    done = duress("clean", "--all", *hosts.flags())
     assert done.stdout.count(": ended\n") == 3, done.stdout + done.stderr
     assert hosts.leftovers() == ""
 
@@ -195,7 +176,7 @@ def test_a_host_can_be_reached_through_another(hosts, tmp_path):
         return (await cluster.nodes["n1"].run("hostname", "-i")).stdout
 
     only = {"hosts": hosts.addresses[1], "ssh-jump": f"root@{hosts.addresses[0]}"}
-    assert hosts.addresses[1] in with_cluster(hosts, tmp_path, story, ("n1",), **only)
+    assert hosts.addresses[1] in with_cluster(hosts, tmp_path, story, 1, **only)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +199,7 @@ def test_a_login_that_fails_says_why(hosts, tmp_path, changes, message):
         raise AssertionError("it is not up")
 
     with pytest.raises(InfrastructureError, match=message):
-        with_cluster(hosts, tmp_path, story, ("n1",), **made)
+        with_cluster(hosts, tmp_path, story, 1, **made)
 
 
 def test_a_host_whose_key_is_another_than_known_is_refused(hosts, tmp_path):
@@ -232,13 +213,13 @@ def test_a_host_whose_key_is_another_than_known_is_refused(hosts, tmp_path):
         raise AssertionError("it is not up")
 
     with pytest.raises(InfrastructureError, match="its key is another than the known one"):
-        with_cluster(hosts, tmp_path, story, ("n1",), **{"ssh-known-hosts": str(known)})
+        with_cluster(hosts, tmp_path, story, 1, **{"ssh-known-hosts": str(known)})
 
 
 def test_clean_removes_what_an_agent_left_that_was_killed(hosts, tmp_path):
     arguments = ["run", "raft", "--on", "ssh", "--nodes", "3", "--time", "60", "--interval", "0.5"]
     harness = subprocess.Popen(
-        [*DURESS, *arguments, "--store", str(tmp_path), *settings(hosts)],
+        [*DURESS, *arguments, "--store", str(tmp_path), *hosts.flags()],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -253,6 +234,6 @@ def test_clean_removes_what_an_agent_left_that_was_killed(hosts, tmp_path):
     harness.wait()
     for number in range(3):  # it may have begun another one meanwhile
         hosts.on(number, "pkill -9 -f agent-")
-    done = duress("clean", "--all", *settings(hosts))
+    done = duress("clean", "--all", *hosts.flags())
     assert done.stdout.count(": was dead\n") == 3, done.stdout + done.stderr
     assert hosts.leftovers() == ""

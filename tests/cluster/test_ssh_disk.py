@@ -10,7 +10,8 @@ import pytest
 from duress.harness.cluster.disks import DiskTrouble
 from duress.harness.cluster.ssh import SshCluster
 
-from .ssh_hosts import DURESS, Hosts, duress, running
+from ..command_line import DURESS, duress
+from .ssh_hosts import running
 
 pytestmark = pytest.mark.docker
 
@@ -27,18 +28,13 @@ def weak_hosts(tmp_path_factory):
         yield found
 
 
-def settings(hosts: Hosts, **changes: str) -> list[str]:
-    options = {**hosts.options, **changes}
-    return [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
-
-
 @pytest.mark.parametrize("user", [pytest.param("root", marks=pytest.mark.soak), "alice"])
 def test_a_correct_store_survives_power_cuts(hosts, tmp_path, user):
     done = duress(
         *("run", "wal-store", "--on", "ssh", "--nodes", "3", "--time", "10", "--interval", "1"),
         *("--nemesis", "disk", "--set", "disk-faults=power-cut", "--seed", "5"),
         *("--store", str(tmp_path)),
-        *settings(hosts, **{"ssh-user": user}),
+        *hosts.flags(**{"ssh-user": user}),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "disk power-cut" in done.stdout
@@ -49,7 +45,7 @@ def test_a_store_that_does_not_sync_is_found(hosts, tmp_path):
     done = duress(
         *("run", "wal-store", "--mutant", "no-fsync", "--on", "ssh", "--nodes", "3"),
         *("--nemesis", "disk", "--set", "disk-faults=power-cut", "--interval", "0.6"),
-        *("--time", "8", "--trials", "3", "--store", str(tmp_path), *settings(hosts)),
+        *("--time", "8", "--trials", "3", "--store", str(tmp_path), *hosts.flags()),
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "lost-write" in done.stdout
@@ -59,7 +55,7 @@ def test_nothing_is_mounted_when_the_harness_was_killed(hosts, tmp_path):
     arguments = ["run", "wal-store", "--on", "ssh", "--nodes", "3", "--time", "60"]
     arguments += ["--nemesis", "disk", "--set", "disk-faults=stall", "--interval", "0.5"]
     harness = subprocess.Popen(
-        [*DURESS, *arguments, "--store", str(tmp_path), *settings(hosts, **_HEAL_SOON)],
+        [*DURESS, *arguments, "--store", str(tmp_path), *hosts.flags(**_HEAL_SOON)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -82,7 +78,7 @@ _HEAL_SOON = {"ssh-heal-after-s": "2"}
 def test_a_host_without_the_device_is_refused(weak_hosts, tmp_path):
     done = duress(
         *("run", "wal-store", "--on", "ssh", "--nodes", "1", "--time", "3"),
-        *("--nemesis", "disk", "--store", str(tmp_path), *settings(weak_hosts)),
+        *("--nemesis", "disk", "--store", str(tmp_path), *weak_hosts.flags()),
     )
     assert done.returncode == 3
     assert "/dev/fuse" in done.stdout + done.stderr

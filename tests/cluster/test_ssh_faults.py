@@ -13,13 +13,14 @@ import pytest
 from duress.fixtures.systems.etcd import EtcdSystem
 from duress.fixtures.systems.raft import RaftSystem
 from duress.harness.cluster import control_groups, vdso
-from duress.harness.cluster.ssh import SshCluster
 from duress.harness.errors import InfrastructureError
 from duress.harness.fault import Fault, Scene
 from duress.nemeses.clock import ClockNemesis
 
+from ..ability import needs
+from ..command_line import DURESS, duress
 from . import felt
-from .ssh_hosts import DURESS, Hosts, duress, running
+from .ssh_hosts import running, with_cluster
 
 pytestmark = pytest.mark.docker
 numbers = itertools.count(1)
@@ -31,47 +32,26 @@ def hosts(tmp_path_factory):
         yield found
 
 
-def settings(hosts: Hosts, **changes: str) -> list[str]:
-    options = {**hosts.options, **changes}
-    return [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
-
-
-def on_cluster(found: Hosts, folder, story, count=3, **changes):
-    """What an async function of a cluster that is up returns."""
-
-    async def whole():
-        names = [f"n{i + 1}" for i in range(count)]
-        trial = f"faults-{next(numbers)}"
-        cluster = SshCluster(trial, names, folder, {**found.options, **changes})
-        try:
-            await cluster.up()
-            return await story(cluster)
-        finally:
-            await cluster.down()
-
-    return asyncio.run(whole())
-
-
 def test_resources_run_short_and_are_given_back(hosts, tmp_path):
-    found = on_cluster(hosts, tmp_path, felt.story, 1)
+    found = with_cluster(hosts, tmp_path, felt.story, 1)
     # These containers may not write to control groups: what a host does that has none.
     felt.check(found, {"cpu": "SIGSTOP", "memory": "SIGKILL", "descriptors": "RLIMIT_NOFILE"})
     assert found["pids"] is None
     assert hosts.leftovers() == ""
 
 
-@pytest.mark.skipif(not control_groups.parents(), reason="needs control groups of this machine")
+@needs(None if control_groups.parents() else "this machine has no control groups")
 def test_resources_by_control_groups_of_a_host(tmp_path):
     with running(1, tmp_path, control_groups=True) as host:
-        found = on_cluster(host, tmp_path, felt.story, 1)
+        found = with_cluster(host, tmp_path, felt.story, 1)
         felt.check(found, dict.fromkeys(("cpu", "memory", "pids"), "cgroup v"))
         # Of the whole machine, those of this container.
         look = f"find /sys/fs/cgroup -path '*{host.containers[0].id}*' -name 'duress*'"
         assert host.on(0, look) == ""
         # An agent that is killed cannot remove its groups; clean does.
-        on_cluster(host, tmp_path, _killed_agent, 1)
+        with_cluster(host, tmp_path, _killed_agent, 1)
         assert "duress" in host.on(0, look)
-        said = duress("clean", "--all", *settings(host))
+        said = duress("clean", "--all", *host.flags())
         assert "was left behind" in said.stdout, said.stdout + said.stderr
         assert host.on(0, look) == ""
 
@@ -116,7 +96,7 @@ def test_clocks_of_our_own_nodes_follow_a_file(hosts, tmp_path):
 
         return await _told(cluster, RaftSystem, disturbed)
 
-    seen, again, healed = on_cluster(hosts, tmp_path, story)
+    seen, again, healed = with_cluster(hosts, tmp_path, story)
     assert seen["n1"]["node"] == pytest.approx(5, abs=0.05)
     assert again == pytest.approx(5, abs=0.05)
     assert healed["n1"]["node"] == pytest.approx(0, abs=0.05)
@@ -124,7 +104,7 @@ def test_clocks_of_our_own_nodes_follow_a_file(hosts, tmp_path):
     assert hosts.leftovers() == ""
 
 
-@pytest.mark.skipif(vdso.reason_unavailable() is not None, reason="needs the vDSO")
+@needs(vdso.reason_unavailable())
 def test_clocks_of_etcd_are_wrong_and_true_again(hosts, tmp_path):
     async def story(cluster):
         async def disturbed(system, nemesis):
@@ -142,7 +122,7 @@ def test_clocks_of_etcd_are_wrong_and_true_again(hosts, tmp_path):
 
         return await _told(cluster, EtcdSystem, disturbed)
 
-    told = on_cluster(hosts, tmp_path, story)
+    told = with_cluster(hosts, tmp_path, story)
     assert told == pytest.approx([-100, -100, 0], abs=1.5)
     assert hosts.leftovers() == ""
 
@@ -152,7 +132,7 @@ def test_raft_keeps_its_promise_under_all_of_them(hosts, tmp_path):
     done = duress(
         *("run", "raft", "--on", "ssh", "--nodes", "3", "--time", "12", "--interval", "2"),
         *("--nemesis", "clock,cpu,memory,descriptors,stop", "--seed", "4"),
-        *("--store", str(tmp_path), *settings(hosts)),
+        *("--store", str(tmp_path), *hosts.flags()),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     folder = Path(tmp_path) / "latest"
@@ -171,7 +151,7 @@ def test_a_host_that_is_left_alone_relaxes_everything(hosts, tmp_path):
             *arguments,
             "--store",
             str(tmp_path),
-            *settings(hosts, **{"ssh-heal-after-s": "2"}),
+            *hosts.flags(**{"ssh-heal-after-s": "2"}),
         ],
         stdout=subprocess.PIPE,
         text=True,

@@ -6,9 +6,9 @@ import pytest
 
 from duress.harness.cluster import CLIENTS
 from duress.harness.cluster.impairment import Impairment, Probing
-from duress.harness.cluster.ssh import SshCluster
 
-from .ssh_hosts import duress, running
+from ..command_line import duress
+from .ssh_hosts import running, with_cluster
 
 pytestmark = pytest.mark.docker
 
@@ -19,18 +19,6 @@ LINK, BACK = ("n1", "n2"), ("n2", "n1")
 def hosts(tmp_path_factory):
     with running(2, tmp_path_factory.mktemp("ssh")) as found:
         yield found
-
-
-def with_cluster(found, tmp_path, story):
-    async def whole():
-        cluster = SshCluster("trial-1", ["n1", "n2"], tmp_path, found.options)
-        try:
-            await cluster.up()
-            return await story(cluster)
-        finally:
-            await cluster.down()
-
-    return asyncio.run(whole())
 
 
 def test_links_are_impaired_one_way_and_healed(hosts, tmp_path):
@@ -50,7 +38,7 @@ def test_links_are_impaired_one_way_and_healed(hosts, tmp_path):
         await packets.impair({})
         return before, seen, dead, both, cut, await packets.measure(links), packets.backend
 
-    before, seen, dead, both, cut, after, backend = with_cluster(hosts, tmp_path, story)
+    before, seen, dead, both, cut, after, backend = with_cluster(hosts, tmp_path, story, 2)
     assert backend in ("netem", "nfqueue")
     for found in (before, after):
         assert all(each.arrived == each.sent for each in found.values())
@@ -77,7 +65,7 @@ def test_what_is_impaired_stays_so_when_the_agent_is_killed(hosts, tmp_path):
         await packets.impair({})
         return lost, (await packets.measure([LINK]))[LINK].arrived
 
-    assert with_cluster(hosts, tmp_path, story) == (0, 50)
+    assert with_cluster(hosts, tmp_path, story, 2) == (0, 50)
     assert hosts.leftovers() == ""
 
 
@@ -98,18 +86,17 @@ def test_connections_are_reset(hosts, tmp_path):
         ended = await listening
         return broken, (await asking).stdout, ended.stderr
 
-    broken, asked, listened = with_cluster(hosts, tmp_path, story)
+    broken, asked, listened = with_cluster(hosts, tmp_path, story, 2)
     assert (broken, asked.split()) == (1, ["in", "ConnectionResetError"])
     assert "ConnectionAbortedError" in listened
     assert hosts.leftovers() == ""
 
 
 def test_raft_keeps_its_promise(hosts, tmp_path):
-    options = [w for k, v in hosts.options.items() for w in ("--set", f"{k}={v}")]
     done = duress(
         *("run", "raft", "--on", "ssh", "--nodes", "2", "--time", "8", "--interval", "1"),
         *("--nemesis", "packets", "--set", "packets-links=all,link", "--seed", "3"),
-        *("--set", "packets-max-delay-ms=30", "--store", str(tmp_path), *options),
+        *("--set", "packets-max-delay-ms=30", "--store", str(tmp_path), *hosts.flags()),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "packets" in done.stdout

@@ -10,12 +10,12 @@ import pytest
 
 from duress.harness.cluster import layer_process
 
+from ..ability import needs
+
 pytestmark = [
     pytest.mark.local,
-    pytest.mark.skipif(
-        layer_process.reason_unavailable() is not None or shutil.which("unshare") is None,
-        reason="no /dev/fuse here",
-    ),
+    needs(layer_process.reason_unavailable()),
+    needs(None if shutil.which("unshare") else "no unshare here"),
 ]
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from random import Random
@@ -18,15 +17,12 @@ from duress.harness.errors import UserError
 from duress.nemeses import disk_shapes
 from duress.nemeses.disk import DiskNemesis
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))
+from ..ability import needs
+from ..command_line import DURESS, duress, said_by
+from ..fixtures.protocol_trials import assert_valid, mutant_spec, spec, trials_to_find
 
-from protocol_trials import assert_valid, duress, mutant_spec, spec, trials_to_find
+needs_fuse = needs(layer_process.reason_unavailable())
 
-needs_fuse = pytest.mark.skipif(
-    layer_process.reason_unavailable() is not None, reason="no /dev/fuse here"
-)
-
-DURESS = [sys.executable, "-c", "from duress.harness.cli import main; main()"]
 POWER_CUTS = {"disk-faults": "power-cut"}
 
 
@@ -113,7 +109,7 @@ def test_a_trial_with_troubles_is_the_same_every_time():
 
 
 def run(store, *arguments):
-    return duress("run", "wal-store", "--store", str(store), "--json", *arguments)
+    return said_by("run", "wal-store", "--store", str(store), "--json", *arguments)
 
 
 def ledger(store):
@@ -245,7 +241,7 @@ def left_of(folder: str, patience_s: float = 10) -> list[str]:
 @needs_fuse
 @pytest.mark.docker
 def test_etcd_survives_power_cuts_of_all_its_members(tmp_path):
-    code, said, error = duress(
+    code, said, error = said_by(
         *("run", "etcd", "--on", "docker", "--store", str(tmp_path), "--json", "--seed", "4"),
         *("--nemesis", "disk", "--set", "disk-faults=power-cut,full,stall", "--interval", "2"),
         *("--set", "disk-targets=all,one", "--time", "15"),
@@ -261,6 +257,6 @@ def test_etcd_survives_power_cuts_of_all_its_members(tmp_path):
 def test_containers_are_removed_after_the_harness_was_killed_while_a_disk_is_stalled(tmp_path):
     kill_while_stalled(tmp_path, "--on", "docker", "--nodes", "2")
     trial = (tmp_path / "latest").readlink().name
-    done = subprocess.run([*DURESS, "clean"], capture_output=True, text=True, timeout=100)
+    done = duress("clean")
     assert f"container duress-{trial}-n1" in done.stdout, done.stdout + done.stderr
     assert "duress-disk" not in Path("/proc/mounts").read_text()

@@ -17,8 +17,9 @@ from duress.workloads.queue import QueueWorkload
 from duress.workloads.set import SetWorkload
 from duress.workloads.unique_ids import UniqueIdsWorkload
 
+from ..command_line import said_by
 from ..fixtures import protocol_trials
-from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, duress, trials_to_find
+from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, trials_to_find
 
 STORES = ("raft", "multi-paxos", "primary-backup", "chain-replication")
 
@@ -144,7 +145,7 @@ def test_a_queue_may_be_allowed_to_deliver_twice():
 def test_a_trial_can_be_asked_to_stay_available(tmp_path):
     arguments = ["run", "raft", "--on", "sim", "--seed", "1", "--time", "6", "--workload", "set"]
     arguments += ["--interval", "1", "--store", str(tmp_path), "--json"]
-    code, said, error = duress(*arguments)
+    code, said, error = said_by(*arguments)
     assert (code, said["valid"]) == (0, True), error
     (folder,) = tmp_path.glob("*raft*")
     measured = json.loads((folder / "verdict.json").read_text())["parts"]["availability"]
@@ -156,16 +157,16 @@ def test_a_trial_can_be_asked_to_stay_available(tmp_path):
     healed = [f["id"] for r in rows if r["f"] == "heal" and r["type"] == "info" for f in r["value"]]
     injected = [r["value"]["id"] for r in rows if r["f"] == "inject" and r["type"] == "info"]
     assert sorted(healed) == sorted(injected)
-    code, said, _ = duress(*arguments, "--set", "min-share=1")
+    code, said, _ = said_by(*arguments, "--set", "min-share=1")
     assert (code, said["valid"]) == (1, False)
-    code, _, error = duress(*arguments, "--set", "min-share=2")
+    code, _, error = said_by(*arguments, "--set", "min-share=2")
     assert (code, "min-share" in error) == (2, True)
 
 
 @pytest.mark.local
 def test_a_queue_on_real_processes(tmp_path):
     arguments = ["--workload", "queue", "--on", "local", "--time", "8", "--interval", "1.5"]
-    code, said, error = duress(
+    code, said, error = said_by(
         "run", "raft", *arguments, "--seed", "1", "--store", str(tmp_path), "--json"
     )
     assert (code, said["valid"]) == (0, True), (said, error)

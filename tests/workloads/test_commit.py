@@ -13,8 +13,9 @@ from duress.harness.operation import Operation
 from duress.workloads.ask_until import TIMES, AskUntil
 from duress.workloads.commit import CommitOperations, CommitWorkload, nothing_in_doubt
 
+from ..command_line import said_by
 from ..fixtures import protocol_trials
-from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, duress, one_in_short
+from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, one_in_short
 
 SYSTEMS = ("two-phase-commit", "three-phase-commit", "paxos-commit")
 
@@ -142,6 +143,6 @@ def test_on_real_processes(system, tmp_path):
     arguments += ["--seed", "1"]
     if system != "three-phase-commit":  # which is to survive kills only
         arguments += ["--set", "partition-shapes=halves,one,one-way"]
-    code, said, error = duress("run", system, *arguments, "--json")
+    code, said, error = said_by("run", system, *arguments, "--json")
     assert (code, said["valid"]) == (0, True), (said, error)
     assert said["ops"]["ok"] > 100

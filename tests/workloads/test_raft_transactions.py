@@ -7,8 +7,9 @@ from duress.fixtures.systems.replicated_store import COLLECTIONS
 from duress.harness import registry
 from duress.harness.attempts import attempt
 
+from ..command_line import said_by
 from ..fixtures import protocol_trials
-from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid, duress
+from ..fixtures.protocol_trials import BAD_NETWORK, assert_valid
 
 WORKLOADS = [w for w in registry.load("systems", "raft").workloads[1:] if w not in COLLECTIONS]
 
@@ -77,7 +78,7 @@ def test_a_bank_that_may_be_overdrawn_is_not_accused_of_it():
 
 def test_a_hunt_of_a_mutant_takes_its_workload(tmp_path):
     arguments = ["--mutant", "txn-checks-early", "--time", "4", "--jobs", "1", "--seed", "0"]
-    code, said, error = duress(
+    code, said, error = said_by(
         "hunt", "raft", *arguments, "--budget-trials", "9", "--store", str(tmp_path), "--json"
     )
     assert code == 1, error
@@ -89,6 +90,6 @@ def test_a_hunt_of_a_mutant_takes_its_workload(tmp_path):
 def test_transactions_on_real_processes(tmp_path):
     arguments = ["--workload", "append", "--on", "local", "--time", "8", "--interval", "1.5"]
     arguments += ["--seed", "1", "--set", "partition-shapes=halves,one,one-way"]
-    code, said, error = duress("run", "raft", *arguments, "--store", str(tmp_path), "--json")
+    code, said, error = said_by("run", "raft", *arguments, "--store", str(tmp_path), "--json")
     assert (code, said["valid"]) == (0, True), (said, error)
     assert said["ops"]["ok"] > 100
