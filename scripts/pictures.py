@@ -3,12 +3,16 @@
     .venv/bin/python scripts/pictures.py                    # all of them, some minutes
     .venv/bin/python scripts/pictures.py raft-votes-twice   # some, by name
     .venv/bin/python scripts/pictures.py --commands         # how a reader repeats each trial
+    .venv/bin/python scripts/pictures.py --runs FOLDER      # of trials that were run before
 
 A planted bug is hunted for in simulation from a fixed seed, the trial is shrunk, and its report is
 opened in headless Chromium. The picture holds the verdict, the story and the evidence; controls are
 left out, for they do nothing on a picture, and kinds of message that say nothing of the story.
 The same commands give the same trial each time, as long as the code is the same and shrinking takes
-less than its three minutes.
+less than its three minutes. What is known of real systems is found again instead, by ``duress
+rediscover``; that is another trial each time. Of Raft and of two-phase commit there is a picture of
+each planted bug. With ``--runs`` nothing is run: ``FOLDER/<name of the picture>`` is the store in
+which the trial lies, and its newest run is photographed.
 """
 
 from __future__ import annotations
@@ -29,11 +33,12 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "pictures"
 CHROMIUM = "/usr/bin/chromium"
 WIDTH = 1000
-TALLEST = 1700
+TALLEST = 2000
 LARGEST_BYTES = 150_000
 
 WITHOUT_CONTROLS = """
-  .overline, nav.contents, .tools, .types, .hint, details, .said, .skip, .buttons {
+  .overline, nav.contents, .facts, .tools, .types, .hint, details, .said, .skip, .buttons,
+  figcaption {
     display: none !important
   }
 """
@@ -48,9 +53,10 @@ IN_FEW_COLOURS = """async png => {
   const of = i => data[4 * i] << 16 | data[4 * i + 1] << 8 | data[4 * i + 2];
   const counts = new Map(), pixels = new Uint8Array(data.length / 4);
   for (let i = 0; i < pixels.length; i++) counts.set(of(i), (counts.get(of(i)) || 0) + 1);
-  const colours = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a)).slice(0, 256);
-  const part = (colour, shift) => colour >> shift & 255, places = new Map();
+  const part = (colour, shift) => colour >> shift & 255, places = new Map(), colours = [];
   const far = (a, b) => [0, 8, 16].reduce((sum, s) => sum + (part(a, s) - part(b, s)) ** 2, 0);
+  for (const colour of [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a)))
+    if (colours.length < 48 && colours.every(each => far(each, colour) > 120)) colours.push(colour);
   for (const colour of counts.keys()) {
     let nearest = 0;
     for (let at = 1; at < colours.length; at++)
@@ -63,8 +69,8 @@ IN_FEW_COLOURS = """async png => {
     text += String.fromCharCode(...pixels.subarray(i, i + 8192));
   return {colours, pixels: btoa(text)};
 }"""
-"""The 256 most frequent colours; text smoothed at its edges has thousands that nobody tells apart.
-"""
+"""The 48 most frequent colours that differ; text smoothed at its edges has thousands that nobody
+tells apart."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,20 @@ class Picture:
         return [f"duress hunt {self.system}{mutant} {self.hunt}", "duress shrink latest"]
 
 
+@dataclass(frozen=True)
+class FindingPicture:
+    """A picture of what is known of a real system; the fields are as those of :class:`Picture`."""
+
+    name: str
+    hidden: tuple[str, ...] = ()
+    view: str = "focus"
+    diagram: bool = False
+
+    def commands(self) -> list[str]:
+        """What a reader types to see such a report."""
+        return [f"duress rediscover {self.name}"]
+
+
 PICTURES = (
     Picture("raft", "stale-read", "--seed 0 --time 12"),
     Picture("raft", "votes-twice", "--seed 0 --time 12"),
@@ -111,7 +131,37 @@ PICTURES = (
     Picture("crdt", "removes-unseen", "--seed 0 --time 12", view="all"),
     Picture("consistent-hashing", "no-hand-off", "--seed 0 --time 12", hidden=("ping",)),
     Picture("wal-store", "no-fsync", "--seed 0 --time 12"),
+    FindingPicture("etcd-serializable-reads-are-stale"),
+    FindingPicture("etcd-locks-without-fencing-do-not-protect"),
+    FindingPicture("postgresql-primary-and-standbys-disagree-on-the-order"),
+    FindingPicture("postgresql-failover-loses-acknowledged-commits"),
+    FindingPicture("postgresql-2pc-without-log-commits-in-part"),
+    FindingPicture("galera-reads-are-stale"),
+    FindingPicture("galera-loses-commits-when-all-crash"),
+    FindingPicture("galera-takes-back-commits-that-are-flushed"),
+    FindingPicture("zookeeper-syncs-ask-no-majority"),
+    FindingPicture("zookeeper-locks-of-a-paused-holder-have-two"),
+    FindingPicture("nats-power-cuts-lose-acknowledged-messages"),
+    FindingPicture("nats-conditions-do-not-hold"),
+    FindingPicture("redis-loses-acknowledged-writes"),
+    FindingPicture("redis-cluster-loses-acknowledged-writes"),
+    FindingPicture("rabbitmq-autoheal-loses-confirmed-messages"),
 )
+
+
+EVERY_MUTANT_OF = ("raft", "two-phase-commit")
+
+
+def pictures() -> dict[str, Picture | FindingPicture]:
+    """All of them by name."""
+    from duress.harness import registry
+
+    found: dict[str, Picture | FindingPicture] = {picture.name: picture for picture in PICTURES}
+    for mutant in registry.mutants():
+        if mutant.system in EVERY_MUTANT_OF:
+            picture = Picture(mutant.system, mutant.name, "--seed 0 --time 12")
+            found.setdefault(picture.name, picture)
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -119,8 +169,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Takes the pictures of docs/.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
     parser.add_argument("--commands", action="store_true", help="print how to repeat each trial")
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="run nothing, see above")
     asked = parser.parse_args(arguments)
-    known = {picture.name: picture for picture in PICTURES}
+    known = pictures()
     if unknown := [name for name in asked.names if name not in known]:
         parser.error(f"expected names of {', '.join(known)}, got {', '.join(unknown)}")
     chosen = [known[name] for name in asked.names or known]
@@ -128,19 +179,21 @@ def main(arguments: Sequence[str]) -> int:
         for picture in chosen:
             print(f"{picture.name}:", *picture.commands(), sep="\n    ")
         return 0
-    return max(take(picture) for picture in chosen)
+    return max(take(picture, asked.runs) for picture in chosen)
 
 
-def take(picture: Picture) -> int:
+def take(picture: Picture | FindingPicture, runs: Path | None) -> int:
     """Run, shrink, photograph, write; one line on each."""
     with tempfile.TemporaryDirectory(prefix="duress-pictures-") as folder:
-        report: Path | None = None
-        for command in picture.commands():
+        report = None if runs is None else newest(runs / picture.name)
+        for command in picture.commands() if runs is None else ():
             report = report_of(command, Path(folder))
             if report is None:
                 print(f"{picture.name}: {command}: expected an invalid trial, got none")
                 return 1
-        assert report is not None
+        if report is None:
+            print(f"{picture.name}: expected a run in {runs}/{picture.name}, got none")
+            return 1
         png = photograph(report, picture, Path(folder) / "profile")
     if len(png) > LARGEST_BYTES:
         print(f"{picture.name}: expected at most {LARGEST_BYTES} bytes, got {len(png)}")
@@ -151,22 +204,33 @@ def take(picture: Picture) -> int:
     return 0
 
 
+def newest(store: Path) -> Path | None:
+    """The report of the newest run of a store, made again with the code of today."""
+    from duress.reports import html
+
+    found = sorted(path.parent for path in store.glob("2*/trial.json"))
+    return html.render(found[-1]) if found else None
+
+
 def report_of(command: str, store: Path) -> Path | None:
     """Run a command of duress; the report of the run it ended with, if that is invalid."""
     program = Path(sys.executable).with_name("duress")
+    words = shlex.split(command)[1:]
+    rediscovers = words[0] == "rediscover"
     done = subprocess.run(
-        [program, *shlex.split(command)[1:], "--store", store, "--json", "--quiet"],
+        [program, *words, "--store", store, "--json", *([] if rediscovers else ["--quiet"])],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
-    if done.returncode != 1:
+    # A finding that was found is as it should be.
+    if done.returncode != (0 if rediscovers else 1):
         print(done.stderr.strip(), file=sys.stderr)
         return None
     return store / "latest" / "report.html"
 
 
-def photograph(report: Path, picture: Picture, profile: Path) -> bytes:
+def photograph(report: Path, picture: Picture | FindingPicture, profile: Path) -> bytes:
     """A PNG of the report from its verdict to the end of its first anomaly."""
     from playwright.sync_api import sync_playwright
 
@@ -187,8 +251,9 @@ def photograph(report: Path, picture: Picture, profile: Path) -> bytes:
         anomaly = page.locator("div.anomaly").first
         for kind in picture.hidden:
             anomaly.locator(".types label", has_text=f"{kind} (").first.locator("input").uncheck()
-        if picture.diagram:
-            anomaly.locator(f"[data-move={picture.view}]").click()
+        moves = anomaly.locator(f"[data-move={picture.view}]")
+        if picture.diagram and moves.count():
+            moves.click()
         page.add_style_tag(content=hidden)
         box = anomaly.bounding_box()
         assert box is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+PAGES = {path.name: path.read_text() for path in (ROOT / "docs").rglob("*.md")}
 
 
 def script():
@@ -33,7 +33,7 @@ def test_a_picture_is_shown_with_a_description_and_how_to_repeat_it(picture):
     shown = [
         (page, found)
         for page, text in PAGES.items()
-        for found in re.finditer(rf"!\[([^\]]+)\]\(pictures/{picture.name}\.png\)", text)
+        for found in re.finditer(rf"!\[([^\]]+)\]\((?:\.\./)?pictures/{picture.name}\.png\)", text)
     ]
     assert shown, f"no page of docs/ shows {picture.name}.png"
     for page, found in shown:
@@ -42,8 +42,16 @@ def test_a_picture_is_shown_with_a_description_and_how_to_repeat_it(picture):
         assert "\n".join(picture.commands()) in after
 
 
+@pytest.mark.parametrize("name", pictures.pictures())
+def test_each_planted_bug_of_raft_and_two_phase_commit_has_a_picture(name):
+    """Those that no page tells the story of are in the gallery of the page on reports."""
+    assert len((pictures.FOLDER / f"{name}.png").read_bytes()) <= pictures.LARGEST_BYTES
+    is_in_gallery = f"(pictures/{name}.png)" in PAGES["reports.md"]
+    assert is_in_gallery or name in {picture.name for picture in pictures.PICTURES}
+
+
 def test_there_are_no_other_pictures():
-    known = {f"{picture.name}.png" for picture in pictures.PICTURES}
+    known = {f"{name}.png" for name in pictures.pictures()}
     assert {path.name for path in pictures.FOLDER.iterdir()} == known
 
 

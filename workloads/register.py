@@ -19,10 +19,11 @@ class RegisterOperations(Generator):
     ones show at once. A compare-and-set guesses one of the latest values.
     """
 
-    __slots__ = ("_reads", "_written")
+    __slots__ = ("_cas", "_reads", "_written")
 
-    def __init__(self, reads: float, written: int = 0) -> None:
+    def __init__(self, reads: float, cas: float, written: int = 0) -> None:
         self._reads = reads
+        self._cas = cas
         self._written = written
 
     def op(self, context: Context) -> Any:
@@ -34,8 +35,8 @@ class RegisterOperations(Generator):
         if random.random() < self._reads:
             return Operation(-1, context.time, process, "invoke", "read"), self
         value = self._written + 1
-        successor = RegisterOperations(self._reads, value)
-        if value > 1 and random.random() < 0.5:
+        successor = RegisterOperations(self._reads, self._cas, value)
+        if value > 1 and random.random() < self._cas:
             guess = max(1, self._written - int(random.random() * 3))
             return Operation(-1, context.time, process, "invoke", "cas", [guess, value]), successor
         return Operation(-1, context.time, process, "invoke", "write", value), successor
@@ -49,6 +50,7 @@ class RegisterWorkload:
         "threads-per-key": "processes that work on one key at a time (default 2)",
         "ops-per-key": "operations before a key is retired for a new one (default 300)",
         "read-share": "share of operations that read (default 0.4)",
+        "cas-share": "share of the others that compare and set (default 0.5)",
     }
 
     smaller: ClassVar[Mapping[str, Sequence[str]]] = {"threads-per-key": ("100",)}
@@ -58,6 +60,7 @@ class RegisterWorkload:
         self._threads_per_key = whole(options, "threads-per-key", min(2, concurrency), 1)
         self._ops_per_key = whole(options, "ops-per-key", 300, 1)
         self._reads = share(options, "read-share", 0.4)
+        self._cas = share(options, "cas-share", 0.5)
         # Threads must divide evenly into groups; the largest fitting group is taken.
         while concurrency % self._threads_per_key:
             self._threads_per_key -= 1
@@ -67,7 +70,7 @@ class RegisterWorkload:
         return independent.concurrent(
             self._threads_per_key,
             itertools.count(),
-            lambda _key: limit(self._ops_per_key, RegisterOperations(self._reads)),
+            lambda _key: limit(self._ops_per_key, RegisterOperations(self._reads, self._cas)),
         )
 
     def final_generator(self) -> Generator | None:
