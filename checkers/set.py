@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..harness.calls import Calls, calls
 from ..harness.errors import UserError
-from ..harness.history import History
+from ..harness.history import NEMESIS_PROCESS, History
 from ..harness.verdict import Anomaly, Verdict
 from .elements import Witnesses, interval_text
 from .set_readings import Readings, named_final
@@ -35,8 +35,10 @@ class FinalSet:
     Where reads before the end may be old in any case, those of the end are called ``final``.
 
     ``final``  ``all`` reads that began when no addition was under way any more must agree on what
-               was acknowledged; or the ``last`` read alone counts. If there is no such read, the
-               last one is judged by what was acknowledged before it began.
+               was acknowledged; or the ``last`` read alone counts. Of these, those that began after
+               the nemesis's last action, if there are any: before it was healed, a cluster may
+               answer with old reads. If there is no such read, the last one is judged by what was
+               acknowledged before it began, and if all of that is there, nobody knows of the rest.
 
     Anomalies: ``lost-element`` (acknowledged, and in no final read), ``diverged-element``
     (acknowledged, and in some final reads but not in others), ``unexpected-element`` (nobody can
@@ -62,7 +64,10 @@ class FinalSet:
                 was_read = True
                 self._judge(_Ending(history, key, readings), tally, figures)
         statistics = {"operations": len(everything), **figures.plain()}
-        return tally.verdict(statistics, vacuous="" if was_read else "the set was never read")
+        vacuous = "" if was_read else "the set was never read"
+        if unread := figures.unread:
+            vacuous = f"acknowledged after the last read that succeeded began: {unread} elements"
+        return tally.verdict(statistics, vacuous=vacuous)
 
     def _final(self, adds: Calls, reads: Calls) -> Any:
         """Which reads count, by index."""
@@ -72,6 +77,9 @@ class FinalSet:
         ends = ends[ends < len(adds.columns)].tolist()
         over = max([-1, *adds.position[-1:].tolist(), *ends])
         chosen = np.flatnonzero((reads.position > over) & named_final(reads))
+        acts = np.flatnonzero(reads.columns.process == NEMESIS_PROCESS)
+        after = chosen[reads.position[chosen] > (acts[-1] if len(acts) else -1)]
+        chosen = after if len(after) else chosen
         if self.final == LAST or not len(chosen):
             chosen = np.arange(max(0, len(reads) - 1), len(reads))
         return chosen
@@ -181,7 +189,7 @@ class _Figures:
     """Jepsen's statistics, over all sets."""
 
     def __init__(self) -> None:
-        self.attempts = self.acknowledged = self.final_reads = 0
+        self.attempts = self.acknowledged = self.final_reads = self.unread = 0
         names = ("ok", "lost", "diverged", "recovered", "unexpected")
         self._found: dict[str, list[Any]] = {name: [] for name in names}
 
@@ -196,6 +204,8 @@ class _Figures:
 
         readings = ending.readings
         self.final_reads += ending.reads
+        acknowledged = int((readings.acknowledged < len(readings.adds.columns)).sum())
+        self.unread += acknowledged - int(ending.due.sum())
         ok = np.flatnonzero(ending.seen[: readings.attempted] > 0)
         unsure = readings.acknowledged[ok] >= len(readings.adds.columns)
         chosen = {"ok": ok, "lost": lost, "diverged": apart, "recovered": ok[unsure]}

@@ -72,9 +72,30 @@ def test_what_nobody_knows_may_be_there_or_not():
     assert verdict.statistics["recovered"] == "#{1}"
 
 
-def test_what_came_after_the_last_read_began_is_not_lost():
+def test_what_came_after_the_last_read_began_is_not_lost_but_unknown():
     rows = [(1, "invoke", "read", None), (0, "invoke", "add", 1), (0, "ok", "add", 1)]
-    assert check(history(*rows, (1, "ok", "read", []))).valid is True
+    verdict = check(history(*rows, (1, "ok", "read", [])))
+    assert verdict.valid == "unknown"
+    assert verdict.reason == "acknowledged after the last read that succeeded began: 1 elements"
+
+
+def test_reads_of_the_end_that_all_failed_say_nothing():
+    rows = [(0, "invoke", "add", 1), (0, "ok", "add", 1)]
+    rows += [(1, "invoke", "read", None), (1, "ok", "read", [1])]
+    rows += [(0, "invoke", "add", 2), (0, "ok", "add", 2)]
+    rows += [(1, "invoke", "read", None), (1, "fail", "read", None)]
+    assert check(history(*rows)).valid == "unknown"
+    # What was acknowledged before the one read that succeeded is lost all the same.
+    assert names(check(history(*rows[:3], (1, "ok", "read", []), *rows[4:]))) == {"lost-element"}
+
+
+def test_reads_before_everything_was_healed_do_not_count():
+    rows = [(0, "invoke", "add", 1), (0, "ok", "add", 1)]
+    old = [(1, "invoke", "read", None), (1, "ok", "read", [])]
+    healed = [("nemesis", "info", "heal-partition", None)]
+    new = [(2, "invoke", "read", None), (2, "ok", "read", [1])]
+    assert check(history(*rows, *old, *healed, *new)).valid is True
+    assert names(check(history(*rows, *old, *new, *healed))) == {"diverged-element"}
 
 
 def test_elements_from_nowhere():
@@ -116,7 +137,8 @@ def test_as_by_looking_at_every_final_read(seed, honest):
     if set.union(*views) - attempted:
         expected.add("unexpected-element")
     assert names(verdict) == expected
-    assert verdict.valid is (not expected)
+    unread = {a.value for a, _, outcome in adds if outcome == "ok"} - due
+    assert verdict.valid == (False if expected else "unknown" if unread else True)
 
 
 def test_options_of_the_command_line():
