@@ -14,7 +14,8 @@ class Finding(msgspec.Struct, frozen=True):
     ``name``      unique; ``system`` as in ``duress list systems``.
     ``claim``     what was found, in a sentence.
     ``source``    who published it where.
-    ``flags``     of ``duress run``, by parameter (``nemesis``, ``time_limit_s``, …).
+    ``flags``     of ``duress run``, by parameter (``nemesis``, ``time_limit_s``, …); a ``schedule``
+                  as the path of its file.
     ``settings``  of ``--set``, as text.
     ``shows``     anomalies of which one must be reported; empty: a control, which must be valid.
     ``trials``    at most so many, until it shows; a control is tried so often.

@@ -73,10 +73,13 @@ def command(
     _prepare(specs.values())
     show = sys.stderr if print_json or markdown else sys.stdout
     outcomes = []
-    for finding in chosen:
-        outcome = _try(finding, specs[finding.name], store_path)
-        outcomes.append(outcome)
-        click.echo(_line(outcome), file=show)
+    terminal = registry.load("reports", "terminal")
+    with terminal.ProgressLine(show) as live:
+        for finding in chosen:
+            outcome = _try(finding, specs[finding.name], store_path, live)
+            outcomes.append(outcome)
+            sign = terminal.GOOD if outcome.is_as_expected else terminal.BAD
+            live.say(sign, f" {_line(outcome)}")
     if print_json:
         click.echo(json.dumps(msgspec.to_builtins(outcomes)))
     if markdown:
@@ -105,6 +108,8 @@ def _chosen(names: Sequence[str], systems: Sequence[str]) -> list[Finding]:
 
 def _spec(finding: Finding, seed: int) -> TrialSpec:
     flags = {**defaults(), **finding.flags, "settings": tuple(finding.settings), "seed": seed}
+    if path := finding.flags.get("schedule"):
+        flags["schedule"] = Path(path)
     return spec_of(finding.system, {"mutant": None, **flags}, set(finding.flags) | {"seed"})
 
 
@@ -116,11 +121,12 @@ def _prepare(specs: Any) -> None:
         kind.prepare(registry.load("systems", spec.system).image)
 
 
-def _try(finding: Finding, first: TrialSpec, store_path: Path) -> Outcome:
+def _try(finding: Finding, first: TrialSpec, store_path: Path, live: Any) -> Outcome:
     began = time.monotonic()
     said, folder, version, number = "", "", "", 0
     expected = finding.is_control
     for number in range(1, finding.trials + 1):
+        live.show(f"{finding.name}: trial {number} of at most {finding.trials}, {finding.system}")
         spec = msgspec.structs.replace(first, seed=first.seed + number - 1)
         outcome = run_and_report(spec, store_path, io.StringIO(), quiet=True)
         if outcome.outcome == "interrupted":
