@@ -171,7 +171,7 @@ class _Queue:
         import numpy as np
 
         errors = self.dequeues.columns.errors
-        empty = np.array([_says_empty(error) for error in errors], bool)
+        empty = np.array([says_empty(error) for error in errors], bool)
         failed = self.dequeues.ended(FAIL)
         failed = failed.those(empty[failed.columns.error[failed.completion]])
         # A dequeue of an empty queue may also succeed, with nothing.
@@ -365,5 +365,6 @@ class _Figures:
         )
 
 
-def _says_empty(error: Any) -> bool:
+def says_empty(error: Any) -> bool:
+    """Whether a dequeue failed because there was nothing: ``empty`` or ``["empty", …]``."""
     return error == EMPTY or (isinstance(error, list) and error[:1] == [EMPTY])
