@@ -59,6 +59,10 @@ class Recovery:
                 continue
             if invoked.f == "recovered" and completion.node:
                 last_reads.setdefault(completion.node, []).append((invoked, completion))
+            if invoked.f in READS and completion.type == "ok" and not _is_answer(completion.value):
+                return strange(
+                    f"operation {completion.index}: expected an answer with the list elements"
+                )
             place = (completion.node, invoked.key)
             if place not in lists:
                 lists[place] = List(*place, appended, homes, failed)
@@ -83,6 +87,10 @@ class Recovery:
         """A checker; it has no options."""
         wishes_of(model, wishes)
         return cls()
+
+
+def _is_answer(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("elements"), list)
 
 
 class Read:

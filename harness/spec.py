@@ -29,6 +29,7 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``schedule``        the faults and their times, in place of both; ``None``: the nemeses decide.
     ``operations``      numbers (from 0) of the client operations of the main phase that are
                         performed, in the order in which they are drawn; ``None``: all.
+    ``shrunk``          whether ``duress shrink`` made it and found nothing more to take away.
     """
 
     system: str
@@ -50,6 +51,7 @@ class TrialSpec(msgspec.Struct, frozen=True, kw_only=True):
     fault_phases: list[FaultPhase] = []
     schedule: list[PlannedFault] | None = None
     operations: list[int] | None = None
+    shrunk: bool = False
 
 
 def validate(spec: TrialSpec) -> TrialSpec:

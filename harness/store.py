@@ -12,6 +12,7 @@ import os
 import platform
 import secrets
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,11 @@ def find(reference: str, store: Path) -> RunFolder:
         return RunFolder(matches[0].resolve())
     problem = "is ambiguous" if matches else "was not found"
     raise UserError(f"run {reference!r} {problem} in {store}/")
+
+
+def clocks() -> dict[str, int]:
+    """What the clocks of this machine show now, in ns."""
+    return {"wall_ns": time.time_ns(), "monotonic_ns": time.monotonic_ns()}
 
 
 def host() -> dict[str, str]:

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from .. import __version__
-from . import fault_rhythm, message_counts, registry, schedule
-from .cluster import Cluster, Node
+from . import fault_rhythm, message_counts, registry, schedule, signature
+from .cluster import Cluster, Complaining, Node
 from .errors import DuressError, InfrastructureError, UserError
 from .events import (
     Event,
@@ -37,12 +37,15 @@ from .judgement import availability_of, judge_history, those_of, workload_of
 from .operation import NEMESIS, Operation
 from .spared import Bounds
 from .spec import TrialSpec
-from .store import LineFile, RunFolder, host
+from .store import LineFile, RunFolder, clocks, host
 from .system import Closable, System
 from .verdict import Verdict, compose
 from .workload import Workload
 
 START_LIMIT_S = 120.0
+COMPLAINTS = "protocol"
+"""The part of a verdict that says what nodes did which none may do."""
+
 LOG_LIMIT_BYTES = 64 << 20
 
 _encode = msgspec.json.Encoder().encode
@@ -115,6 +118,7 @@ class Trial:
         self._now: Callable[[], int] = lambda: 0
         self._control: FaultControl | None = None
         self._problems: list[str] = []
+        self._complaints: Verdict | None = None
         self._ledger: list[FaultChanged] = []
         self._phases: list[dict[str, Any]] = []
         self._info: dict[str, Any] = {
@@ -150,6 +154,8 @@ class Trial:
             yield cluster
         finally:
             self._phase("teardown")
+            if isinstance(cluster, Complaining):
+                self._complaints = cluster.complaints()
             try:
                 await _whole(cluster.down())
             except DuressError as error:
@@ -208,7 +214,10 @@ class Trial:
         )
         self._now = interpreter.now
         # Where the history's time begins, on the clock that a cluster's own records go by.
-        self._info["history_origin_ns"] = round((self._loop.time() - self._began) * 1e9)
+        made_s = getattr(cluster, "began_s", self._began)
+        self._info["history_origin_ns"] = round((self._loop.time() - made_s) * 1e9)
+        if self.spec.cluster != "sim":  # the logs of real nodes tell the time by real clocks
+            self._info["history_clocks"] = clocks()
         try:
             await self._prepare(system)
             yield interpreter
@@ -301,6 +310,8 @@ class Trial:
         """The verdict on what was recorded, written to the folder."""
         self._phase("check")
         parts = dict(judge_history(self.spec, self._workload, self.history))
+        if self._complaints is not None:
+            parts[COMPLAINTS] = self._complaints
         problems = [*self._problems, *(self._control.problems if self._control else [])]
         if error:
             problems.insert(0, error)
@@ -310,6 +321,7 @@ class Trial:
             parts["infrastructure"] = Verdict(valid="unknown", reason="; ".join(problems))
         counted = message_counts.of_trial(self.folder.path, self.history)
         verdict = msgspec.structs.replace(compose(parts), statistics=counted)
+        verdict = signature.signed(verdict, self.spec, self.history)
         outcome = {True: "valid", False: "invalid"}.get(verdict.valid, "unknown")  # type: ignore[call-overload]
         if verdict.valid is not False and (interrupted or error):
             outcome = "interrupted" if interrupted else "error"

@@ -26,6 +26,20 @@ class Anomaly(msgspec.Struct, frozen=True, omit_defaults=True):
     details: dict[str, Any] = {}
 
 
+class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
+    """By which a violation is known again, whatever the seed (see :mod:`.signature`).
+
+    ``id``      8 hexadecimal digits; equal for equal symptoms.
+    ``name``    the symptom for a person: ``nonlinearizable: saw an older state``.
+    ``faults``  the kinds of faults that it took, sorted, if that is known: of a trial that was
+                shrunk. They tell some bugs of one symptom apart.
+    """
+
+    id: str
+    name: str
+    faults: list[str] | None = None
+
+
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     """Valid, invalid or unknown, with the evidence.
 
@@ -34,6 +48,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     ``reason``      why it is unknown (or, for a valid one, what was assumed).
     ``statistics``  plain data.
     ``parts``       the verdicts this one is composed of, by checker name.
+    ``signature``   of a whole trial's verdict, if it is invalid.
     """
 
     valid: Valid
@@ -41,6 +56,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     statistics: dict[str, Any] = {}
     parts: dict[str, "Verdict"] = {}
+    signature: Signature | None = None
 
     @property
     def exit_code(self) -> int:

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ..harness.history import HistoryError
 from ..harness.verdict import Anomaly, Verdict
-from . import cycle_graph, evidence, space_time, story, transactions, words
+from . import (
+    commit_split,
+    cycle_graph,
+    evidence,
+    lock_timeline,
+    log_times,
+    space_time,
+    story,
+    transactions,
+    witnesses,
+    words,
+)
+from .log_times import LogLine
 from .promises import part_of, promise_of
 from .run_folder import Run
 from .statistics import Statistics
+from .trace_window import TracedMessage
 
 GROUPS_MAX = 10
 DRAWN_MAX = 3
 MESSAGES_FIRST, MESSAGES_OTHER = 4000, 500
 """How many messages the diagram of the first anomaly may hold, and those of the first of every
 other kind."""
+
+GIST_LENGTH = 400
+
+_SENTENCE_END = re.compile(r"(?<=[^\W\d_][.])\s(?=[A-Z])")
 
 STRANGE = (HistoryError, IndexError, KeyError, TypeError, ValueError, AttributeError)
 """What strange details may cause; the rest of the report is worth having then."""
@@ -31,13 +49,14 @@ def groups(run: Run, figures: Statistics) -> list[dict[str, Any]]:
     by_name: dict[str, list[Anomaly]] = {}
     for anomaly in run.verdict.anomalies if run.verdict else []:
         by_name.setdefault(anomaly.name, []).append(anomaly)
+    logged = log_times.lines(run)
     told = []
     number = 0
     for name, found in list(by_name.items())[:GROUPS_MAX]:
         shown = []
         for anomaly in found[:DRAWN_MAX]:
             limit = 0 if shown else MESSAGES_OTHER if number else MESSAGES_FIRST
-            shown.append({"number": number, **_anomaly(run, anomaly, figures, limit)})
+            shown.append({"number": number, **_anomaly(run, anomaly, figures, logged, limit)})
             number += 1
         told.append(
             {
@@ -56,28 +75,69 @@ def _count(details: Mapping[str, Any]) -> int:
     return count if isinstance(count, int) and not isinstance(count, bool) else 0
 
 
-def _anomaly(run: Run, anomaly: Anomaly, figures: Statistics, limit: int) -> dict[str, Any]:
+def _anomaly(
+    run: Run, anomaly: Anomaly, figures: Statistics, logged: Sequence[LogLine], limit: int
+) -> dict[str, Any]:
     """``limit``: how many messages its diagram may hold; 0 for no diagram."""
     cycle = _or_none(cycle_graph.graph, run.history, anomaly)
-    steps = story.tell(run.history, anomaly, figures, run.nodes)
+    traced = _or_none(space_time.diagram, run, anomaly, figures, logged, limit) if limit else None
+    traced = traced or space_time.Diagram({}, [], [])
+    steps = story.tell(run.history, anomaly, figures, run.nodes, logged, traced.steps)
     if cycle:  # the reasons stand beside the drawing
-        steps[-1] = dataclasses.replace(steps[-1], text=_end_of_cycle(anomaly, cycle["size"]))
+        end = next(at for at, step in enumerate(steps) if step.kind == "end")
+        steps[end] = dataclasses.replace(steps[end], text=_end_of_cycle(anomaly, cycle["size"]))
     return {
-        "key": None if anomaly.key is None else words.value(anomaly.key),
-        "steps": [
-            {"when": words.moment(step.time), "kind": step.kind, "text": step.text}
-            for step in steps
-        ],
+        "key": None if anomaly.key is None else words.plain(anomaly.key),
+        "subject": _subject(run, anomaly),
+        "gist": _gist(anomaly, steps),
+        "steps": [{"when": step.when, "kind": step.kind, "text": step.text} for step in steps],
         "calls": words.names([f"T{at}" for at in anomaly.operations], 6) if cycle else "",
         "cycle": cycle,
         "table": None if cycle else _or_none(transactions.table, run.history, anomaly),
         "drawing": _or_none(evidence.drawing, run.history, anomaly),
-        "diagram": _or_none(space_time.diagram, run, anomaly, figures, limit) if limit else None,
+        "diagram": traced.data or None,
+        "tracks": _or_none(_tracks, run, anomaly, figures, traced.messages),
         "dead_ends": evidence.dead_ends(anomaly.details, run.history)[:12],
         "details": [
             (words.line(name, 60), _pretty(value)) for name, value in anomaly.details.items()
         ],
     }
+
+
+def _gist(anomaly: Anomaly, steps: Sequence[story.Step]) -> str:
+    """What was wrong in a sentence or two: the call that cannot be and what should have been; else
+    the first sentence of the explanation."""
+    stuck = next((step.text for step in steps if step.kind == "stuck"), "")
+    better = next((step.text for step in steps if step.kind == "instead"), "")
+    if stuck and better and anomaly.details.get("states"):
+        return f"{stuck[:1].upper()}{stuck[1:]}. {better}"
+    text = words.line(anomaly.explanation, 2000)
+    first = _SENTENCE_END.split(text, maxsplit=1)[0]
+    first = first if len(first) <= GIST_LENGTH else f"{first[: GIST_LENGTH - 1]}…"
+    return first[:1].upper() + first[1:]
+
+
+_SUBJECTS = {
+    "transaction": ("begin", "state", "states"),
+    "lock": ("acquire", "claim", "release", "put", "get"),
+}
+
+
+def _subject(run: Run, anomaly: Anomaly) -> str:
+    """What the key of an anomaly is: that of a register, a lock, a transaction."""
+    fs = {invocation.f for invocation, _ in witnesses.evidence_calls(run.history, anomaly)}
+    return next((name for name, own in _SUBJECTS.items() if fs and fs <= set(own)), "key")
+
+
+def _tracks(
+    run: Run, anomaly: Anomaly, figures: Statistics, messages: Sequence[TracedMessage]
+) -> dict[str, Any] | None:
+    """The drawing of states over time, where there is one for this kind of anomaly."""
+    origin = run.spec.get("history_origin_ns", 0)
+    drawn = commit_split.drawing(
+        run.history, anomaly, figures, run.nodes, messages, origin
+    ) or lock_timeline.drawing(run.history, anomaly)
+    return drawn.plain() if drawn else None
 
 
 def _end_of_cycle(anomaly: Anomaly, size: int) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from ..harness.verdict import Anomaly, Verdict
-from . import messages, run_folder, statistics, story, words
-from .console import console_for
+from . import messages, plain_story, run_folder, statistics, story, words
+from .console import VERDICTS, Whole, show
+from .log_times import LogLine
 from .run_folder import Run
 from .statistics import Statistics
 
@@ -18,11 +19,20 @@ LABEL_WIDTH = 14
 Line = list[tuple[str, str]]
 """Pieces of text, each with its rich style."""
 
+STEP_STYLES = {
+    "stuck": "bold",
+    "fault": "yellow",
+    "heal": "yellow",
+    "node": "cyan",
+    "end": "bold",
+    "instead": "green",
+}
+
 _STATES = {
-    "valid": ("✓ VALID", "bold green"),
-    "invalid": ("✗ INVALID", "bold red"),
-    "unknown": ("? UNKNOWN", "bold yellow"),
-    "none": ("? NO VERDICT", "bold yellow"),
+    "valid": VERDICTS[True],
+    "invalid": VERDICTS[False],
+    "unknown": VERDICTS["unknown"],
+    "none": VERDICTS[None],
 }
 
 
@@ -31,18 +41,6 @@ def summarise(folder: Path, stream: TextIO) -> None:
     run = run_folder.load(folder)
     figures = statistics.collect(run.history.columns(), run.faults, run.verdict)
     show(compose(run, figures), stream)
-
-
-def show(lines: list[Line], stream: TextIO) -> None:
-    """Print styled lines: wrapped and coloured on a terminal, plain elsewhere."""
-    from rich.text import Text
-
-    console = console_for(stream)
-    for line in lines:
-        text = Text()
-        for piece, style in line:
-            text.append(piece, style=style)
-        console.print(text)
 
 
 def compose(run: Run, figures: Statistics) -> list[Line]:
@@ -64,9 +62,13 @@ def compose(run: Run, figures: Statistics) -> list[Line]:
     lines += [[("  damaged", "yellow"), (f"       {problem}", "")] for problem in problems[:5]]
     lines.append([])
     report = run.folder / "report.html"
-    lines.append(_row("report", str(report) if report.is_file() else f"{run.folder} (no report)"))
+    where = str(report) if report.is_file() else f"{run.folder} (no report)"
+    lines.append(_row("report", Whole(where)))
+    signature = plain_story.signature(run.verdict)
+    if signature is not None:
+        lines.append(_row("signature", signature))
     if "command" in run.spec:
-        lines.append(_row("run it again", words.line(run.spec["command"], 1000)))
+        lines.append(_row("run it again", Whole(words.line(run.spec["command"], 1000))))
     return lines
 
 
@@ -128,26 +130,27 @@ def _faults(figures: Statistics) -> str:
 
 def _anomalies(run: Run, verdict: Verdict, figures: Statistics) -> list[Line]:
     lines: list[Line] = []
+    logged = plain_story.logged(run)
     for anomaly in verdict.anomalies[:ANOMALIES_TOLD_MAX]:
-        lines += _anomaly(run, anomaly, figures, first=not lines)
+        lines += _anomaly(run, anomaly, figures, logged, first=not lines)
     left_out = len(verdict.anomalies) - ANOMALIES_TOLD_MAX
     if left_out > 0:
         lines.append([(f"  and {words.count(left_out, 'more anomaly', 'more anomalies')}", "dim")])
     return lines
 
 
-def _anomaly(run: Run, anomaly: Anomaly, figures: Statistics, first: bool) -> list[Line]:
+def _anomaly(
+    run: Run, anomaly: Anomaly, figures: Statistics, logged: Sequence[LogLine], first: bool
+) -> list[Line]:
     """The first one is told step by step; the others only explained."""
-    where = "" if anomaly.key is None else f" on key {words.value(anomaly.key, 40)}"
-    lines: list[Line] = [[(f"  {words.line(anomaly.name, 80)}{where}", "bold red")]]
+    lines: list[Line] = [[(f"  {plain_story.title(anomaly)}", "bold red")]]
     if not first:
         return [*lines, [(f"    {words.line(anomaly.explanation, 400)}", "")]]
-    steps = story.tell(run.history, anomaly, figures, run.nodes)
-    for number, step in enumerate(steps, 1):
-        if step.kind == "end":
-            lines.append([("    ∴ ", "bold"), (words.line(step.text, 600), "")])
-        else:
-            style = {"stuck": "bold", "fault": "yellow", "heal": "yellow"}.get(step.kind, "")
-            when = (f"    {number}. {words.moment(step.time):>10}  ", "dim")
-            lines.append([when, (words.line(step.text, 300), style)])
+    steps = plain_story.tell(run, anomaly, figures, logged)
+    width = max(len(step.mark) for step in steps)
+    when = max(len(step.when) for step in steps)
+    for step in steps:
+        mark = (f"    {step.mark:>{width}} ", "dim" if step.when else "bold")
+        told = (step.text, STEP_STYLES.get(step.kind, ""))
+        lines.append([mark, (f"{step.when:>{when}}  ", "dim"), told] if step.when else [mark, told])
     return lines

@@ -15,8 +15,11 @@ from ..harness.history import (
     Columns,
     History,
 )
+from ..harness.operation import Operation
 from ..harness.verdict import Anomaly
-from . import micro_operations, story, words
+from . import call_words, micro_operations, words
+from .call_words import About
+from .witnesses import evidence_calls, stuck_call
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,15 +40,16 @@ def drawing(history: History, anomaly: Anomaly) -> dict[str, Any] | None:
     (place in the longest linearization, from 1) and ``state`` (after it). ``states``: what the
     object can hold after the longest order.
     """
-    pairs = story.evidence_calls(history, anomaly)
+    pairs = evidence_calls(history, anomaly)
     if not pairs:
         return None
-    stuck = story.stuck_call(history, anomaly)
+    stuck = stuck_call(history, anomaly)
     pairs = pairs[-EVIDENCE_MAX:]
     chosen = {a.index for a, _ in pairs}
     if stuck is not None:
         chosen.add(stuck)
     context = neighbours(history.columns(), sorted(chosen), CONTEXT_MAX)
+    about = About.of(anomaly, evidence_calls(history, anomaly))
     order, states = linearization(anomaly.details, history)
     calls = []
     for index in sorted(chosen | context):
@@ -60,10 +64,8 @@ def drawing(history: History, anomaly: Anomaly) -> dict[str, Any] | None:
                 "start": invocation.time,
                 "end": completion.time if completion is not None and known_end else None,
                 "outcome": outcome,
-                "label": label(
-                    invocation.f, invocation.value, completion and completion.value, outcome == "ok"
-                ),
-                "said": story.say_call(invocation, completion),
+                "label": label_of(invocation, completion, about),
+                "said": call_words.sentence(invocation, completion, about),
                 "role": "stuck" if index == stuck else "evidence" if index in chosen else "context",
                 "order": order.get(index),
                 "state": states.get(index),
@@ -79,6 +81,15 @@ def drawing(history: History, anomaly: Anomaly) -> dict[str, Any] | None:
         for edge in edges(anomaly.details, history)
     ]
     return {"calls": calls, "edges": arrows, "states": _last_states(anomaly.details)}
+
+
+def label_of(invocation: Operation, completion: Operation | None, about: About) -> str:
+    """A call in a few characters, of what the anomaly is about."""
+    own = call_words.label(invocation, completion, about)
+    if own is not None:
+        return own
+    outcome = completion.type if completion else "info"
+    return label(invocation.f, invocation.value, completion and completion.value, outcome == "ok")
 
 
 def label(f: str, asked: Any, answered: Any, is_known: bool = False) -> str:
@@ -102,7 +113,8 @@ def label(f: str, asked: Any, answered: Any, is_known: bool = False) -> str:
     else:
         given = answered if answered is not None else asked
         name = words.line(f if len(f) <= NAME_LENGTH else f"{f[: NAME_LENGTH - 1]}…")
-        text = f"{name} {'' if given is None else words.value(given, 60)}"
+        said = words.plain(given) if isinstance(given, Mapping) else words.value(given, 60)
+        text = f"{name} {'' if given is None else said}"
     return text.strip()
 
 

@@ -19,7 +19,21 @@ import msgspec
 from ..harness.composition import FaultPhase
 from ..harness.store import write_atomically
 from ..harness.verdict import Verdict
-from . import anomalies, clock_plot, messages, packing, run_folder, statistics, story, words
+from . import (
+    about_trial,
+    anomalies,
+    clock_plot,
+    doubts,
+    log_axis,
+    messages,
+    packing,
+    plain_story,
+    run_folder,
+    shrunk,
+    statistics,
+    story,
+    words,
+)
 from .run_folder import Run
 from .statistics import Statistics
 
@@ -30,17 +44,22 @@ ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = (
     "history.js",
     "scales.js",
+    "completions.js",
     "charts.js",
     "clock_plot.js",
     "chart_input.js",
     "evidence.js",
+    "tracks.js",
+    "time_scale.js",
     "space_time.js",
     "space_time_input.js",
+    "doubt_lanes.js",
+    "node_logs.js",
     "cycle.js",
     "table.js",
     "report.js",
 )
-STYLES = ("report.css", "evidence.css", "print.css")
+STYLES = ("tokens.css", "report.css", "evidence.css", "print.css")
 TEMPLATE = "report.html.j2"
 
 FAULT_ROWS_MAX = 500
@@ -79,9 +98,13 @@ def page(run: Run) -> str:
             for w in figures.faults
         ],
         "clocks": clocks,
+        "logs": log_axis.tracks(run),
+        "near": log_axis.near(run.history, run.verdict),
+        "doubts": doubts.spans(run.history),
         "phases": _phases(run.spec),
         "evidence": [anomaly["drawing"] for anomaly in told],
         "diagrams": [anomaly["diagram"] for anomaly in told],
+        "tracks": [anomaly["tracks"] for anomaly in told],
     }
     scripts = [_asset(name) for name in SCRIPTS]
     style = "".join(_asset(name) for name in STYLES)
@@ -92,10 +115,11 @@ def page(run: Run) -> str:
         scripts=scripts,
         data=embed(data),
         has_clocks=bool(clocks),
+        has_doubts=data["doubts"] is not None,
         packed=packed.base64,
         headline=story.headline_of_run(run.spec, verdict, run.problems),
         title=story.subject(run.spec),
-        facts=_facts(run.spec, figures),
+        facts=_facts(run, figures),
         groups=groups,
         groups_left_out=len({a.name for a in verdict.anomalies}) - len(groups) if verdict else 0,
         levels=anomalies.levels(verdict),
@@ -106,10 +130,15 @@ def page(run: Run) -> str:
         faults_left_out=max(0, len(figures.faults) - FAULT_ROWS_MAX),
         tallies=_tally_rows(figures),
         figures=_figures(run.spec, figures),
-        trial=_trial(run.spec),
-        command=words.line(run.spec["command"], 2000) if "command" in run.spec else None,
+        trial=_trial(run),
+        commands=about_trial.commands(run),
+        planted=about_trial.about_mutant(run),
+        smaller=shrunk.smaller(run) if groups else None,
+        larger=shrunk.larger(run),
         run_id=words.line(str(run.spec.get("id", run.folder.name)), 120),
         logs=run.logs,
+        has_timed_logs=any(time is not None for log in data["logs"] for time in log["times"]),
+        log_note=log_axis.note(run),
         problems=run.problems,
         operations=len(columns),
     )
@@ -160,7 +189,8 @@ def _template() -> Template:
     return environment.get_template(TEMPLATE)
 
 
-def _facts(spec: Mapping[str, Any], figures: Statistics) -> list[tuple[str, str]]:
+def _facts(run: Run, figures: Statistics) -> list[tuple[str, str]]:
+    spec = run.spec
     nodes, cluster = spec.get("nodes", []), spec.get("cluster")
     where = words.count(len(nodes), "node") + (f" ({words.line(cluster, 30)})" if cluster else "")
     total = figures.total
@@ -174,6 +204,8 @@ def _facts(spec: Mapping[str, Any], figures: Statistics) -> list[tuple[str, str]
     ]
     if "seed" in spec:
         facts.append(("Seed", words.line(str(spec["seed"]), 40)))
+    if run.verdict is not None and run.verdict.signature is not None:
+        facts.append(("Signature", words.line(run.verdict.signature.id, 40)))
     return facts
 
 
@@ -275,15 +307,20 @@ _TRIAL_LABELS = {
 }
 
 
-def _trial(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows = []
+def _trial(run: Run) -> list[tuple[str, str]]:
+    spec, rows = run.spec, []
+    abouts = {"system": "systems", "workload": "workloads"}
     for name, label in _TRIAL_LABELS.items():
         if name in spec:
             given = spec[name]
             if isinstance(given, list):
                 given = words.names(given, 20) or "none"
-            rows.append((label, words.line(str(given), 400)))
+            about = about_trial.about(run, abouts[name]) if name in abouts else ""
+            rows.append((label, words.line(str(given), 400) + (f": {about}" if about else "")))
     rows += _rhythm(spec)
+    signature = plain_story.signature(run.verdict)
+    if signature is not None:
+        rows.append(("Signature: the same bug has the same, whatever the seed", signature))
     for group in ("options", "system_info", "host"):
         for name, value in spec.get(group, {}).items():
             shown = value if isinstance(value, str) else words.value(value, 300)

@@ -1,4 +1,8 @@
-"""JUnit XML: one test case for each checker of a trial."""
+"""JUnit XML: one test case for each checker of a trial.
+
+There is no one JUnit schema. These documents keep to what the stricter of the two in use (of Ant's
+task, and of Jenkins' xunit plugin) ask for, so that both take them.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,15 @@ from xml.etree import ElementTree
 
 from ..harness.store import write_atomically
 from ..harness.verdict import Verdict
-from . import run_folder, statistics, story, words
+from . import plain_story, run_folder, statistics, story, words
 from .run_folder import Run
 from .statistics import Statistics
 
 # What XML 1.0 cannot hold even as a character reference (section 2.2, Char).
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_STARTED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z?")
 
+NO_TIME = "1970-01-01T00:00:00"
 ANOMALIES_TOLD_MAX = 5
 
 
@@ -32,35 +38,46 @@ def document(run: Run) -> bytes:
         parts = {"verdict": Verdict(valid="unknown", reason=_why_none(run))}
     else:
         parts = run.verdict.parts or {"verdict": run.verdict}
+    started = _STARTED.fullmatch(str(run.spec.get("started", "")))
+    package = _text(f"duress.{run.spec.get('system', 'system')}")
     suite = ElementTree.Element(
         "testsuite",
+        id="0",
         name=_text(f"duress {story.subject(run.spec)}"),
+        package=package,
+        hostname="localhost",
+        timestamp=started[1] if started else NO_TIME,
         tests=str(len(parts)),
         failures=str(sum(part.valid is False for part in parts.values())),
         errors=str(sum(part.valid == "unknown" for part in parts.values())),
         time=f"{figures.duration_ns / 1e9:.3f}",
     )
-    if "started" in run.spec:
-        suite.set("timestamp", _text(run.spec["started"].removesuffix("Z")))
     properties = ElementTree.SubElement(suite, "properties")
-    for name in ("seed", "workload", "cluster", "command", "id"):
-        if name in run.spec:
-            value = _text(str(run.spec[name]))
-            ElementTree.SubElement(properties, "property", name=name, value=value)
+    known = {name: run.spec.get(name) for name in ("seed", "workload", "cluster", "command", "id")}
+    known["signature"] = plain_story.signature(run.verdict)
+    for name, value in known.items():
+        if value is not None:
+            shown = _text(words.line(str(value), 2000)) or "-"
+            ElementTree.SubElement(properties, "property", name=name, value=shown)
     for name, part in parts.items():
-        suite.append(_case(run, figures, name, part))
+        suite.append(_case(run, figures, package, name, part))
+    ElementTree.SubElement(suite, "system-out").text = _text(
+        story.headline_of_run(run.spec, run.verdict, run.problems).sentence
+    )
+    ElementTree.SubElement(suite, "system-err").text = _text("\n".join(run.problems))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True) + b"\n"
 
 
-def _case(run: Run, figures: Statistics, name: str, part: Verdict) -> ElementTree.Element:
-    workload = run.spec.get("workload", "workload")
+def _case(
+    run: Run, figures: Statistics, package: str, name: str, part: Verdict
+) -> ElementTree.Element:
     case = ElementTree.Element(
         "testcase",
         name=_text(name),
-        classname=_text(f"duress.{run.spec.get('system', 'system')}.{workload}"),
+        classname=_text(f"{package}.{run.spec.get('workload', 'workload')}"),
         time="0",
     )
     if part.valid is True:
@@ -76,20 +93,20 @@ def _case(run: Run, figures: Statistics, name: str, part: Verdict) -> ElementTre
 
 def _body(run: Run, figures: Statistics, part: Verdict, detail: str) -> str:
     lines: list[str] = []
+    logged = plain_story.logged(run)
     for anomaly in part.anomalies[:ANOMALIES_TOLD_MAX]:
-        lines.append(f"{words.line(anomaly.name, 80)}")
-        steps = story.tell(run.history, anomaly, figures, run.nodes)
-        lines += [
-            f"  {number}. {words.moment(step.time)}  {step.text}"
-            for number, step in enumerate(steps, 1)
-        ]
+        lines.append(plain_story.title(anomaly))
+        lines += [f"  {step}" for step in plain_story.tell(run, anomaly, figures, logged)]
     left_out = len(part.anomalies) - ANOMALIES_TOLD_MAX
     if left_out > 0:
         lines.append(f"and {words.count(left_out, 'more anomaly', 'more anomalies')}")
     if not lines:
         lines.append(detail)
+    signature = plain_story.signature(run.verdict)
+    if signature is not None and part.valid is False:
+        lines.append(f"signature: {signature}")
     if "command" in run.spec:
-        lines.append(f"replay: {words.line(run.spec['command'], 400)}")
+        lines.append(f"replay: {words.line(run.spec['command'], 2000)}")
     return "\n".join(lines)
 
 

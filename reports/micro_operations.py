@@ -41,6 +41,17 @@ def say(mop: list[Any], limit: int = 60) -> str:
     return f"{f} {bare(key)} {'' if given is None else words.value(given, limit)}".rstrip()
 
 
+def tell(mop: list[Any], limit: int = 60) -> str:
+    """The same in words: ``append 5 to x``, ``read x → [1, 2]``, ``write 3 to x``."""
+    f, key = words.line(mop[0], 12), bare(words.value(mop[1], 24))
+    verb = {"append": "append", "w": "write"}.get(f)
+    if f in ("r", "read"):
+        return f"read {say(mop, limit).partition(' ')[2]}"
+    if verb is None or len(mop) < 3:
+        return say(mop, limit)
+    return f"{verb} {words.value(mop[2], limit)} to {key}"
+
+
 def bare(key: str) -> str:
     """A key without the quotation marks of JSON."""
     return key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
@@ -67,9 +78,9 @@ def sentence(invocation: Operation, completion: Operation | None) -> str | None:
     who = f"T{invocation.index}, process {words.line(str(invocation.process), 20)}"
     if node:
         who += f" on {words.line(str(node), 60)}"
-    said = "; ".join(say(mop) for mop in mops[:SAID_MAX])
+    said = ", ".join(tell(mop) for mop in mops[:SAID_MAX])
     if len(mops) > SAID_MAX:
-        said += f"; … {len(mops) - SAID_MAX} more"
+        said += f", … {len(mops) - SAID_MAX} more"
     why = f" ({words.value(done.error, 80)})" if done.error is not None else ""
     if completion is None or outcome == "info":
         return f"{who}: {said}: outcome unknown{why}"

@@ -19,15 +19,20 @@ import msgspec
 
 from ..harness.history import Columns
 from . import words
+from .saved_history import Texts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-TABLE_BYTES_MAX = 12_000_000
-"""How much text one table of distinct values may take before values are cut shorter."""
+TABLE_BYTES_MAX = 150_000_000
+PACKED_BYTES_MAX = 8_000_000
+"""How much text one table of distinct values may take, as it is and packed, before values are cut
+shorter. A browser unpacks the one in a second; the other keeps a page below 15 MB."""
 
+LEVEL = 6
 VALUE_LENGTHS = (4000, 1000, 250, 80, 40)
+SAMPLE_BYTES, SAMPLES = 100_000, 10
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -79,7 +84,7 @@ def pack(columns: Columns) -> Packed:
         parts.append(data)
         at += len(data)
     layout["bytes"] = at
-    blob = zlib.compress(b"".join(parts), 6)
+    blob = zlib.compress(b"".join(parts), LEVEL)
     return Packed(layout, base64.b64encode(blob).decode("ascii"))
 
 
@@ -95,26 +100,58 @@ def _planes(column: NDArray[Any]) -> tuple[bytes, int]:
 
 def _table(table: Sequence[Any]) -> tuple[bytes, int]:
     """The values as lines of text, and the length at which they were cut."""
-    texts = [_shown(value) for value in table]
-    length = VALUE_LENGTHS[0]
-    for length in VALUE_LENGTHS:
-        if sum(min(len(text), length) for text in texts) <= TABLE_BYTES_MAX:
-            break
-    return "\n".join(
-        words.line(text, length) if len(text) > length else _one_line(text) for text in texts
-    ).encode("utf-8", "replace"), length
+    lines = [_line(text) for text in _texts(table)]
+    cut = next((c for c in VALUE_LENGTHS if _fits(lines, c)), VALUE_LENGTHS[-1])
+    return b"\n".join([line if len(line) <= cut else _cut(line, cut) for line in lines]), cut
 
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
+def _fits(lines: Sequence[bytes], cut: int) -> bool:
+    """Whether lines cut at so many bytes may be small enough, packed; judged by a sample."""
+    size = sum(len(line) if len(line) < cut else cut for line in lines)
+    if size > TABLE_BYTES_MAX:
+        return False
+    if size <= PACKED_BYTES_MAX:
+        return True
+    step = max(1, len(lines) // SAMPLES)
+    some = SAMPLE_BYTES * len(lines) // size + 1  # lines of a sample
+    samples = [
+        b"\n".join([line[:cut] for line in lines[at : at + some]])
+        for at in range(0, len(lines), step)
+    ]
+    packed = sum(len(zlib.compress(sample, LEVEL)) for sample in samples)
+    return size * packed / sum(map(len, samples)) <= PACKED_BYTES_MAX
+
+
+def _texts(table: Sequence[Any]) -> Sequence[bytes]:
+    """The values as JSON."""
+    return table.texts if isinstance(table, Texts) else [_json(value) for value in table]
+
+
+def _json(value: Any) -> bytes:
     try:
-        return _encode(value).decode()
+        return _encode(value)
     except (TypeError, ValueError, msgspec.MsgspecError):
-        return repr(value)
+        return _encode(repr(value))
 
 
-def _one_line(text: str) -> str:
-    return text if text.isascii() and text.isprintable() else words.line(text)
+def _line(text: bytes) -> bytes:
+    """A value as it is shown: strings bare, nothing for null, one line, nothing that acts."""
+    if text == b"null":
+        return b""
+    if text[:1] == b'"':
+        shown = msgspec.json.decode(text)
+    elif text.isascii() and b"\x7f" not in text and text.translate(None, _SPACES) == text:
+        return text
+    else:
+        shown = text.decode("utf-8", "replace")
+    return words.line(shown).encode("utf-8", "replace")
+
+
+_SPACES = b"\t\r\n"
+"""The only characters below a blank that JSON can hold outside of strings, where none is."""
+
+
+def _cut(line: bytes, length: int) -> bytes:
+    kept = line[:length].decode("utf-8", "ignore")
+    left = len(line.decode("utf-8")) - len(kept)
+    return f"{kept}… ({left:,} more characters)".encode()

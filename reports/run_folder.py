@@ -20,7 +20,7 @@ from ..harness.formats import jsonl
 from ..harness.history import History, HistoryError
 from ..harness.operation import Operation
 from ..harness.verdict import Verdict
-from . import words
+from . import saved_history, words
 
 LOG_TAIL_BYTES = 64 * 1024
 LOG_FILES_MAX = 200
@@ -52,6 +52,8 @@ _SPEC_TYPES: dict[str, tuple[type, ...]] = {
     "fault_phases": (list,),
     "recovered_s": (int, float),
     "history_origin_ns": (int,),
+    "history_clocks": (dict,),
+    "shrunk_from": (str,),
 }
 
 
@@ -134,6 +136,9 @@ def _read_verdict(path: Path, problems: list[str]) -> Verdict:
 
 
 def _read_history(path: Path, problems: list[str]) -> History:
+    quick = saved_history.read(path)
+    if quick is not None:
+        return quick
     try:
         loaded = jsonl.read(path)
     except UserError:

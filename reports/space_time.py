@@ -6,23 +6,24 @@ for each process, an arrow for each message. ``assets/space_time.js`` draws it.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..harness.cluster.connection import PROBE
-from ..harness.history import History
-from ..harness.operation import Operation
 from ..harness.verdict import Anomaly
-from . import evidence, story, trace_window, words
-from .run_folder import NodeLog, Run
+from . import call_words, evidence, fault_words, message_story, node_notes, trace_window, words
+from .call_words import About
+from .log_times import LogLine
+from .run_folder import Run
+from .space_time_lanes import Lanes
 from .statistics import FaultWindow, Statistics
+from .story import Step
 from .trace_window import Stretch, TracedMessage
+from .witnesses import Pair, evidence_calls, stuck_call, told_calls
 
 MESSAGES_MAX = 4000
-CLIENT_LANES_MAX = 8
 NOTES_MAX = 300
 TYPES_MAX = 40
 BODY_LENGTH = 160
@@ -33,26 +34,40 @@ SPAN_MAX_NS, MOMENTS_MAX = 6_000_000_000, 12
 BEFORE_MAX_NS = 2_000_000_000
 """A fault before the evidence is shown if it began at most so long before."""
 
-OTHERS = "other clients"
+ALONE_MAX = 4
+"""Of so many calls of the evidence it is told if a node answered them all by itself."""
 
-_LOG_LINE = re.compile(r"^(\d+\.\d+) (\S+) (.*)$", re.MULTILINE)
-_ROLES = re.compile(r"\b(lead\w*|candidate|elect\w*|primary|coordinator|view \d|promot\w*)", re.I)
+Calls = list[Pair]
 
-Calls = list[tuple[Operation, Operation | None]]
+
+class Diagram(NamedTuple):
+    """``data`` is plain, for the drawing; ``steps`` tell the ``messages`` of the story."""
+
+    data: dict[str, Any]
+    steps: list[Step]
+    messages: list[TracedMessage]
 
 
 def diagram(
-    run: Run, anomaly: Anomaly, figures: Statistics, limit: int = MESSAGES_MAX
-) -> dict[str, Any] | None:
-    """Plain data for the drawing; ``None`` where there is no trace or the anomaly names no call.
+    run: Run,
+    anomaly: Anomaly,
+    figures: Statistics,
+    logged: Sequence[LogLine] = (),
+    limit: int = MESSAGES_MAX,
+) -> Diagram | None:
+    """The drawing, and the story that its messages tell; ``None`` where there is no trace or the
+    anomaly names no call.
 
-    Times are ns after ``begin``, which is in history time. ``messages`` is columns of equal length:
-    ``from`` and ``to`` (lanes), ``sent``, ``end`` (-1: unknown), ``type`` (of ``types``), ``why``
-    (of ``whys``; 0: it arrived), ``cause`` (a message, or -1), ``story`` (1: a call of the anomaly
-    brought it about) and ``body``. ``gaps`` are spans of which not all messages are among them.
+    Times of its data are ns after ``begin``, which is in history time. ``messages`` is columns of
+    equal length: ``from`` and ``to`` (lanes), ``sent``, ``end`` (-1: unknown), ``type`` (of
+    ``types``), ``why`` (of ``whys``; 0: it arrived), ``cause`` (a message, or -1), ``story`` (1: a
+    call of the anomaly brought it about) and ``body``. ``gaps`` are spans of which not all messages
+    are among them.
     """
     path, origin = run.folder / "messages.jsonl", run.spec.get("history_origin_ns")
-    calls = story.evidence_calls(run.history, anomaly)[-evidence.EVIDENCE_MAX :]
+    own_calls = evidence_calls(run.history, anomaly)
+    calls = told_calls(run.history, anomaly)[-evidence.EVIDENCE_MAX :]
+    about = About.of(anomaly, own_calls)
     if origin is None or not calls or not path.is_file():
         return None
     focus = _focus(calls)
@@ -69,20 +84,38 @@ def diagram(
     messages, pieces = _nearest(under_way, moments, limit, pieces)
     if not messages:
         return None
-    lanes = _Lanes(run, calls, stretch, messages, origin)
+    lanes = Lanes(run, calls, stretch, messages, origin)
     at = begin + origin
-    return {
+    chosen = message_story.of_the_story(
+        messages, calls, lanes.process_of, origin, about, set(lanes.nodes)
+    )
+    data = {
         "begin": begin,
         "end": focus[1] - begin,
-        "focus": [max(0, focus[0] - begin), focus[1] - begin],
-        "lanes": lanes.told(_roles_before(run.logs, at)),
-        **_columns(messages, lanes, at, _of_the_story(messages, calls, lanes, origin)),
-        "calls": _calls(calls, story.stuck_call(run.history, anomaly), lanes, begin),
-        "marks": _marks(stretch, run.logs, lanes, at, focus[1] + origin),
+        "focus": [max(0, _since(focus[0], begin, logged, shown) - begin), focus[1] - begin],
+        "lanes": lanes.told(_roles_before(logged, begin)),
+        **_columns(messages, lanes, at, chosen),
+        "calls": _calls(calls, stuck_call(run.history, anomaly), lanes, begin, about),
+        "marks": _marks(stretch, logged, lanes, origin, (begin, focus[1])),
         "faults": [_fault(w, run.nodes, lanes, begin, figures.duration_ns) for w in shown],
         "gaps": [[a - at, b - at] for a, b in _between(pieces, begin + origin, focus[1] + origin)],
         "is_whole": stretch.is_whole,
     }
+    own = [m for m, is_of_it in zip(messages, chosen, strict=True) if is_of_it]
+    steps = message_story.steps(own, set(lanes.nodes), origin)
+    for call in own_calls[:ALONE_MAX]:
+        roles = _roles_before(logged, (call[1] or call[0]).time)
+        alone = message_story.answered_alone(messages, call, lanes.process_of, origin, roles)
+        steps += [alone] if alone else []
+    return Diagram(data, steps, own)
+
+
+def _since(focus: int, begin: int, logged: Sequence[LogLine], shown: Sequence[FaultWindow]) -> int:
+    """From when on the diagram shows the story: what nodes told and faults did before its calls
+    belongs to it."""
+    notes = [note.time for note in node_notes.notes(logged, begin, focus) if note.time >= begin]
+    faults = [window.start for window in shown if window.start >= begin]
+    return min([focus, *(time - PAD_NS for time in (*notes, *faults))])
 
 
 def _pieces(moments: list[int], begin: int, end: int) -> list[tuple[int, int]]:
@@ -153,125 +186,8 @@ def _faults(faults: Sequence[FaultWindow], begin: int, end: int, last: int) -> l
     return before[-1:]
 
 
-class _Lanes:
-    """Who has a line of their own: nodes, clients of the evidence, then other clients."""
-
-    def __init__(
-        self,
-        run: Run,
-        calls: Calls,
-        stretch: Stretch,
-        messages: Sequence[TracedMessage],
-        origin: int,
-    ) -> None:
-        nodes = list(run.nodes)
-        ends = dict.fromkeys(end for m in messages for end in (m.source, m.dest))
-        # Programs that run on nodes under names of their own would be mistaken for clients.
-        known = set(nodes) | {e.at for e in stretch.events}
-        nodes += [end for end in ends if end in known and end not in nodes]
-        clients = [end for end in ends if end not in known]
-        self.process_of = _processes(run.history, stretch.around, set(nodes), origin)
-        wanted = {a.process for a, _ in calls}
-        mine = [c for c in clients if self.process_of.get(c) in wanted]
-        mine = mine[:CLIENT_LANES_MAX]
-        # The others share a line: what they do is rarely part of the story.
-        drawn = mine if len(clients) - len(mine) > 1 else clients
-        self.nodes = nodes
-        self.names = drawn + ([OTHERS] if len(drawn) < len(clients) else []) + nodes
-        self._at = {name: lane for lane, name in enumerate(self.names)}
-        self._other = self._at.get(OTHERS, -1)
-        self._of_process = {
-            process: self._at[client]
-            for client, process in self.process_of.items()
-            if client in self._at
-        }
-
-    def of(self, name: str) -> int:
-        """The lane of a node or a client."""
-        return self._at.get(name, self._other)
-
-    def of_process(self, process: Any) -> int | None:
-        """The lane of a process of the history, if it has one."""
-        return self._of_process.get(process)
-
-    def told(self, roles: dict[str, str]) -> list[dict[str, str]]:
-        """What stands at the left of each."""
-        told = []
-        for name in self.names:
-            process = self.process_of.get(name)
-            is_node = name in self.nodes
-            told.append(
-                {
-                    "name": words.line(name if process is None else f"process {process}", 24),
-                    "kind": "node" if is_node else "others" if name == OTHERS else "client",
-                    "note": roles.get(name, "")
-                    if is_node
-                    else ("" if process is None else words.line(f"client {name}", 24)),
-                }
-            )
-        return told
-
-
-def _processes(
-    history: History, messages: Iterable[TracedMessage], nodes: set[str], origin: int
-) -> dict[str, Any]:
-    """The process of each client: the one whose calls begin when that client sends.
-
-    A client sends at the moment of the invocation, unless it has to connect first.
-    """
-    sends = [(m.sent - origin, m.source) for m in messages if m.source not in nodes]
-    if not sends:
-        return {}
-    columns = history.columns()
-    votes: dict[str, Counter[Any]] = {}
-    times = [time for time, _ in sends]
-    low, high = columns.time.searchsorted([min(times) - 2, max(times) + 2])
-    began: dict[int, list[Any]] = {}
-    for at in range(int(low), int(high)):
-        operation = history[at]
-        if operation.type == "invoke":
-            for time in (operation.time, operation.time + 1):  # it was cut to whole ns
-                began.setdefault(time, []).append(operation.process)
-    for time, client in sends:
-        for process in began.get(time, ()):
-            votes.setdefault(client, Counter())[process] += 1
-    return {client: count.most_common(1)[0][0] for client, count in votes.items()}
-
-
-def _of_the_story(
-    messages: Sequence[TracedMessage], calls: Calls, lanes: _Lanes, origin: int
-) -> list[int]:
-    """Which messages made the calls what they were: their requests and what these caused while the
-    call lasted; and the answers, with what led to them since the call began."""
-    last = max((b or a).time for a, b in calls) + origin
-    spans: dict[Any, list[tuple[int, int]]] = {}
-    for invocation, completion in calls:
-        ended = last if completion is None else completion.time + origin
-        # Times of the history are cut to whole ns, those of the trace are rounded.
-        spans.setdefault(invocation.process, []).append((invocation.time + origin - 1, ended + 1))
-
-    def call_of(client: str, time: int | None) -> tuple[int, int] | None:
-        own = spans.get(lanes.process_of.get(client), ())
-        return next((s for s in own if time is not None and s[0] <= time <= s[1]), None)
-
-    until: dict[int, int] = {}  # of messages that a call brought about: when the call ended
-    chosen: set[int] = set()
-    for message in messages:
-        asked = call_of(message.source, message.sent)
-        ends = asked[1] if asked else until.get(id(message.cause), -1)
-        if message.sent <= ends:
-            until[id(message)] = ends
-            chosen.add(id(message))
-        answered = call_of(message.dest, message.end)
-        before: TracedMessage | None = message
-        while answered and before is not None and before.sent >= answered[0]:
-            chosen.add(id(before))
-            before = before.cause
-    return [int(id(message) in chosen) for message in messages]
-
-
 def _columns(
-    messages: Sequence[TracedMessage], lanes: _Lanes, at: int, story: list[int]
+    messages: Sequence[TracedMessage], lanes: Lanes, at: int, story: list[int]
 ) -> dict[str, Any]:
     kinds = [_type(m.body) for m in messages]
     types = [name for name, _ in Counter(kinds).most_common(TYPES_MAX)]
@@ -302,7 +218,9 @@ def _type(body: Any) -> str:
     return kind if isinstance(kind, str) and kind else "(no type)"
 
 
-def _calls(calls: Calls, stuck: int | None, lanes: _Lanes, begin: int) -> list[dict[str, Any]]:
+def _calls(
+    calls: Calls, stuck: int | None, lanes: Lanes, begin: int, about: About
+) -> list[dict[str, Any]]:
     told = []
     for invocation, completion in calls:
         lane = lanes.of_process(invocation.process)
@@ -317,17 +235,15 @@ def _calls(calls: Calls, stuck: int | None, lanes: _Lanes, begin: int) -> list[d
                 "end": completion.time - begin if completion is not None and ended else -1,
                 "outcome": outcome,
                 "role": "stuck" if invocation.index == stuck else "evidence",
-                "label": evidence.label(
-                    invocation.f, invocation.value, completion and completion.value, outcome == "ok"
-                ),
-                "said": story.say_call(invocation, completion),
+                "label": evidence.label_of(invocation, completion, about),
+                "said": call_words.sentence(invocation, completion, about),
             }
         )
     return told
 
 
 def _fault(
-    window: FaultWindow, nodes: Sequence[str], lanes: _Lanes, begin: int, last: int
+    window: FaultWindow, nodes: Sequence[str], lanes: Lanes, begin: int, last: int
 ) -> dict[str, Any]:
     """A cut concerns every line, other faults those of their targets."""
     whole = "cut" in window.parameters
@@ -335,52 +251,48 @@ def _fault(
     return {
         "start": window.start - begin,
         "end": window.end(last) - begin,
-        "said": story.describe_fault(window, nodes),
+        "said": fault_words.fault(window.kind, window.targets, window.parameters, nodes),
         "lanes": targets,
     }
 
 
 def _marks(
-    stretch: Stretch, logs: Sequence[NodeLog], lanes: _Lanes, begin: int, end: int
+    stretch: Stretch, logged: Sequence[LogLine], lanes: Lanes, origin: int, span: tuple[int, int]
 ) -> list[dict[str, Any]]:
     """What nodes went through and what they logged; ``role`` where it tells of an election."""
+    begin, end = span
     marks = [
         {
             "lane": lanes.of(event.at),
-            "time": event.t - begin,
+            "time": event.t - origin - begin,
             "kind": "event",
             "text": words.line(event.e, 20),
         }
         for event in stretch.events
         if event.at in lanes.nodes and event.e != "timer" and event.e != "end"
     ]
-    for node, time, text in _logged(logs):
-        if begin <= time <= end and node in lanes.nodes:
-            kind = "role" if _ROLES.search(text) else "log"
-            marks.append(
-                {
-                    "lane": lanes.of(node),
-                    "time": time - begin,
-                    "kind": kind,
-                    "text": words.line(text, 120),
-                }
-            )
+    said: set[tuple[str, str]] = set()
+    for line in logged:
+        if not begin <= line.time <= end or line.node not in lanes.nodes:
+            continue
+        tells = node_notes.tells(line.text) and (line.node, line.text) not in said
+        said.add((line.node, line.text))  # who says it again and again says it once
+        marks.append(
+            {
+                "lane": lanes.of(line.node),
+                "time": line.time - begin,
+                "kind": "role" if tells else "log",
+                "text": words.line(line.text, 120),
+            }
+        )
     marks.sort(key=lambda mark: (mark["kind"] == "log", mark["time"]))
     return marks[:NOTES_MAX]
 
 
-def _roles_before(logs: Sequence[NodeLog], time: int) -> dict[str, str]:
+def _roles_before(logged: Sequence[LogLine], time: int) -> dict[str, str]:
     """What each node last said of its role before a moment."""
-    roles: dict[str, str] = {}
-    for node, at, text in _logged(logs):
-        if at <= time and _ROLES.search(text):
-            roles[node] = words.line(text, 120)
-    return roles
-
-
-def _logged(logs: Sequence[NodeLog]) -> Iterable[tuple[str, int, str]]:
-    """Lines of logs that begin with the simulation's time: node, ns of the trace, text."""
-    for log in logs:
-        for match in _LOG_LINE.finditer(log.text):
-            if match[2] == log.node:
-                yield log.node, round(float(match[1]) * 1e9), match[3]
+    return {
+        line.node: words.line(line.text, 120)
+        for line in logged
+        if line.time <= time and node_notes.ROLES.search(line.text)
+    }

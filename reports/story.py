@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..harness.history import History
-from ..harness.operation import NEMESIS, Operation
 from ..harness.verdict import Anomaly, Verdict
-from . import fault_words, micro_operations, words
+from . import call_words, expectations, fault_sentences, fault_words, node_notes, words
+from .log_times import LogLine
 from .promises import part_of, promise_of
 from .statistics import FaultWindow, Statistics
+from .witnesses import Pair, evidence_calls, stuck_call, told_calls
 
 CALLS_TOLD_MAX = 8
+FAULT_STEPS_MAX = 12
+LOOK_BACK_NS, JUST_BEFORE_NS = 2_000_000_000, 200_000_000
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,27 @@ class Headline:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that happened. ``kind``: ``fault``, ``heal``, ``call``, ``stuck`` or ``end``."""
+    """One thing that happened.
+
+    ``kind``  ``fault``, ``heal``, ``call``, ``stuck``, ``node`` (what a node said of itself),
+              ``messages``, ``end`` (why it cannot be) or ``instead`` (what should have been).
+    ``time``  when it began; ``until``: when it ended, if it took time and did end. In ns.
+    """
 
     time: int
     kind: str
     text: str
+    until: int | None = None
+
+    @property
+    def when(self) -> str:
+        """Both ends, if it has two: ``0.161 – 1.125 s``."""
+        return words.moment(self.time) if self.until is None else words.span(self.time, self.until)
+
+    @property
+    def told_at(self) -> int:
+        """Where it stands in the story: a call that contradicts the rest does so as it ends."""
+        return self.until if self.kind == "stuck" and self.until is not None else self.time
 
 
 def subject(spec: Mapping[str, Any]) -> str:
@@ -86,105 +105,92 @@ def _doubt(verdict: Verdict) -> str:
     return why or "No checker could decide, and none said why."
 
 
-def evidence_calls(history: History, anomaly: Anomaly) -> list[tuple[Operation, Operation | None]]:
-    """The client calls an anomaly points at, in order of invocation."""
-    starts: set[int] = set()
-    for index in anomaly.operations:
-        if 0 <= index < len(history):
-            operation = history[index]
-            if operation.process == NEMESIS:
-                continue
-            if operation.type != "invoke":
-                invocation = history.completion(index)
-                if invocation is None:
-                    continue
-                index = invocation.index
-            starts.add(index)
-    return [(history[at], history.completion(at)) for at in sorted(starts)]
-
-
-def stuck_call(history: History, anomaly: Anomaly) -> int | None:
-    """The invocation that could not be explained: named by the checker, else the last to end;
-    ``None`` for a cycle, in which no one call is to blame."""
-    for name in ("failed_at", "stuck"):
-        named = anomaly.details.get(name)
-        if isinstance(named, int) and not isinstance(named, bool) and 0 <= named < len(history):
-            operation = history[named]
-            if operation.type == "invoke":
-                return named
-            invocation = history.completion(named)
-            if invocation is not None:
-                return invocation.index
-    if isinstance(anomaly.details.get("cycle", anomaly.details.get("edges")), list):
-        return None
-    ended = [(b.index, a.index) for a, b in evidence_calls(history, anomaly) if b is not None]
-    return max(ended)[1] if ended else None
-
-
-def say_call(invocation: Operation, completion: Operation | None) -> str:
-    """A call and what became of it, in a sentence."""
-    transaction = micro_operations.sentence(invocation, completion)
-    if transaction is not None:
-        return transaction
-    done = completion or invocation
-    took = completion.time - invocation.time if completion else None
-    return words.call(
-        invocation.process,
-        invocation.f,
-        invocation.value,
-        done.value,
-        completion.type if completion else "info",
-        invocation.key,
-        done.node or invocation.node,
-        done.error,
-        took,
-    )
-
-
 def tell(
-    history: History, anomaly: Anomaly, statistics: Statistics, nodes: Sequence[str]
+    history: History,
+    anomaly: Anomaly,
+    statistics: Statistics,
+    nodes: Sequence[str],
+    logged: Sequence[LogLine] = (),
+    messages: Sequence[Step] = (),
 ) -> list[Step]:
-    """The story of one anomaly: faults that were active, the calls, and why they cannot be."""
-    pairs = evidence_calls(history, anomaly)
+    """The story of one anomaly: faults that were active, the calls, and why they cannot be.
+
+    ``logged``: what the nodes logged, in order of time. ``messages``: steps that tell what nodes
+    sent to each other, if that is known.
+    """
+    evidence = evidence_calls(history, anomaly)
+    pairs = told_calls(history, anomaly)
+    about = call_words.About.of(anomaly, evidence)
     steps: list[Step] = []
     if pairs:
         start = pairs[0][0].time
         end = max((b or a).time for a, b in pairs)
         steps += _fault_steps(statistics, start, end, nodes)
-        steps += _call_steps(pairs, stuck_call(history, anomaly))
-        steps.sort(key=lambda step: step.time)
-    last = steps[-1].time if steps else 0
-    steps.append(Step(last, "end", words.printable(anomaly.explanation, 2000)))
+        steps += _call_steps(pairs, stuck_call(history, anomaly), about)
+        steps += _node_steps(logged, min(step.time for step in steps), end, statistics.faults)
+        steps += messages
+        steps.sort(key=lambda step: step.told_at)
+    last = steps[-1].told_at if steps else 0
+    better = expectations.instead(history, anomaly)
+    steps.append(Step(last, "end", _why(anomaly, better)))
+    if better:
+        steps.append(Step(last, "instead", better))
+    return steps
+
+
+def _why(anomaly: Anomaly, better: str) -> str:
+    """Its explanation; the search of a checker is left to the drawing if a plainer word follows."""
+    text = words.printable(anomaly.explanation, 2000)
+    if better and anomaly.details.get("states"):
+        text = text.partition(" Every order that explains all results")[0]
+    return text[:1].upper() + text[1:]
+
+
+def _node_steps(
+    logged: Sequence[LogLine], start: int, end: int, faults: Sequence[FaultWindow]
+) -> list[Step]:
+    kills = [kill for window in faults for kill in fault_sentences.kills(window)]
+    steps = []
+    for note in node_notes.notes(logged, start, end, kills):
+        rival = f" ({note.rival})" if note.rival else ""
+        steps.append(Step(note.time, "node", f"{note.node}: “{note.text}”{rival}"))
     return steps
 
 
 def _fault_steps(statistics: Statistics, start: int, end: int, nodes: Sequence[str]) -> list[Step]:
     """Faults that were active at some moment of the window, or the last one before it."""
-    active = [
-        w
-        for w in statistics.faults
-        if w.injecting <= end and w.end(statistics.duration_ns) >= start
-    ]
+    last = statistics.duration_ns
+    active = [w for w in statistics.faults if w.injecting <= end and w.end(last) >= start]
     if not active:
         before = [w for w in statistics.faults if w.injecting <= end]
         active = before[-1:]
+    # Others that came and went since the first of these struck belong to the story, too.
+    since = max(min([start, *(w.start for w in active)]), start - LOOK_BACK_NS) - JUST_BEFORE_NS
+    active = [
+        w for w in statistics.faults if w in active or (w.injecting <= end and w.end(last) >= since)
+    ]
     steps: list[Step] = []
     for window in active:
-        said = describe_fault(window, nodes)
-        steps.append(Step(window.start, "fault", f"{said} took effect"))
+        steps.append(Step(window.start, "fault", fault_sentences.struck(window, nodes)))
+        changes = [*fault_sentences.strikes(window), *fault_sentences.moves(window, nodes)]
+        steps += [Step(time, "fault", text) for time, text in changes if time <= end]
         if window.healed is not None and window.healed <= end:
-            steps.append(Step(window.healed, "heal", f"{said} was healed"))
+            steps.append(Step(window.healed, "heal", fault_sentences.healed(window, nodes)))
+    if len(steps) > FAULT_STEPS_MAX:  # the last ones had most to do with it
+        steps.sort(key=lambda step: step.time)
+        left_out = len(steps) - FAULT_STEPS_MAX
+        steps = steps[left_out:]
+        steps[0] = replace(steps[0], text=f"{steps[0].text} ({left_out} more before it)")
     return steps
 
 
-def _call_steps(
-    pairs: Sequence[tuple[Operation, Operation | None]], stuck: int | None
-) -> list[Step]:
+def _call_steps(pairs: Sequence[Pair], stuck: int | None, about: call_words.About) -> list[Step]:
     told = [
         Step(
-            (b or a).time if a.index == stuck else a.time,
+            a.time,
             "stuck" if a.index == stuck else "call",
-            say_call(a, b),
+            call_words.sentence(a, b, about),
+            None if b is None else b.time,
         )
         for a, b in pairs
     ]

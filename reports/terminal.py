@@ -26,7 +26,12 @@ from ..harness.operation import NEMESIS, Operation
 from ..harness.spec import TrialSpec
 from . import fault_words, words
 from .closing_summary import summarise as summarise  # the command line finds it here
+from .console import BAD as BAD
+from .console import GOOD as GOOD
+from .console import VERDICTS as VERDICTS
 from .console import console_for, is_terminal
+from .console import say as say
+from .progress_line import ProgressLine as ProgressLine
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -144,8 +149,7 @@ class LiveView:
                 text = words.line(event.message, 400)
                 self._say(f"warning: {text}" if event.level == "warning" else text)
             case VerdictReached():
-                said = {True: "valid", False: "INVALID"}.get(event.verdict.valid, "unknown")  # type: ignore[call-overload]
-                self._say(f"verdict: {said}")
+                self._say(f"verdict: {VERDICTS[event.verdict.valid][0]}")
             case TrialEnded():
                 self._say(f"ended after {event.seconds:.1f} s: {event.outcome}; {self._tally()}")
 
@@ -221,9 +225,13 @@ class LiveView:
             Text(said, style="bold"), Text(f"{self._now() - self._began:.0f} s", style="dim")
         )
         facts = Text()
-        for name, style in (("ok", "blue"), ("fail", "yellow"), ("info", "magenta")):
+        for name, said, style in (
+            ("ok", "ok", "blue"),
+            ("fail", "failed", "yellow"),
+            ("info", "unknown", "magenta"),
+        ):
             facts.append(f"{self._counts[name]:,}", style=f"bold {style}")
-            facts.append(f" {name}   ", style="dim")
+            facts.append(f" {said}   ", style="dim")
         facts.append(f"{self._rate():,.0f}/s", style="bold")
         faults = Text()
         for at, fault in enumerate(list(self._faults.values())):

@@ -6,8 +6,9 @@ from typing import Any
 
 from ..harness.history import History
 from ..harness.verdict import Anomaly
-from . import story, words
+from . import words
 from .micro_operations import micro_operations, say
+from .witnesses import evidence_calls
 
 ROWS_MAX = 12
 PARTS_MAX = 24
@@ -16,7 +17,7 @@ PARTS_MAX = 24
 def table(history: History, anomaly: Anomaly) -> dict[str, Any] | None:
     """The transactions of an anomaly as rows for a table, the parts it is about marked;
     ``None`` if its calls are no transactions."""
-    pairs = story.evidence_calls(history, anomaly)
+    pairs = evidence_calls(history, anomaly)
     rows = []
     for invocation, completion in pairs[:ROWS_MAX]:
         mops = micro_operations(invocation, completion)

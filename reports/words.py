@@ -51,6 +51,28 @@ def value(data: Any, limit: int = 60) -> str:
     return printable(text, limit)
 
 
+def plain(data: Any, limit: int = 60) -> str:
+    """Plain data as a person would say it: ``txn 1, outcome committed``; lists as JSON."""
+    if isinstance(data, str):
+        return line(data, limit)
+    if data is None:
+        return "nothing"
+    if isinstance(data, Mapping):
+        parts = (f"{name} {plain(each, limit)}" for name, each in data.items())
+        return line(", ".join(parts) or "nothing", limit)
+    if isinstance(data, list | tuple) and data and isinstance(data[0], str):
+        return line(": ".join(plain(each, limit) for each in data), limit)
+    return value(data, limit)
+
+
+def fresh(asked: Any, answered: Any) -> Any:
+    """What an answer says beyond the question: of an object the fields that are new and hold
+    something."""
+    if isinstance(asked, Mapping) and isinstance(answered, Mapping):
+        return {k: v for k, v in answered.items() if v not in ([], {}) and asked.get(k) != v}
+    return answered
+
+
 def duration(ns: float | None) -> str:
     """``1.53 s``, ``12 ms``, ``87 µs``; a dash where there is none."""
     if ns is None:
@@ -70,6 +92,14 @@ def moment(ns: float) -> str:
     if 0 < ns < 100_000:
         return duration(ns)
     return f"{ns / 1e9:.3f} s"
+
+
+def span(start: float, end: float) -> str:
+    """Two points on the trial's time axis: ``0.161 – 1.125 s``; of one ms or less, one moment."""
+    if 0 < end < 100_000:
+        return f"{start:.0f} – {end:.0f} ns"
+    first, last = f"{start / 1e9:.3f}", f"{end / 1e9:.3f}"
+    return f"{last} s" if first == last else f"{first} – {last} s"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -181,10 +211,10 @@ def call(
     where = f" key {value(key, 30)}" if key is not None else ""
     took = f" after {duration(took_ns)}" if took_ns is not None else ""
     verb = _VERBS.get(f, line(f, 30))
-    argument = "" if asked is None else f" {value(asked)}"
+    argument = "" if asked is None else f" {_argument(asked)}"
     if f == "read":
         if outcome == "ok":
-            return f"{who} read{where} and got {value(answered)}"
+            return f"{who} read{where} and got {'nothing' if answered is None else value(answered)}"
         what = f"tried to read{where}"
     elif f == "cas" and isinstance(asked, list | tuple) and len(asked) == 2:
         what = f"asked to change{where or ' the value'} from {value(asked[0])} to {value(asked[1])}"
@@ -194,10 +224,16 @@ def call(
         # A name that is no verb would not read as what was asked for.
         how = "asked to" if f in _VERBS else "called"
         what = f"{how} {verb}{argument}{' on' + where if where else ''}"
-    why = f" ({value(error, 80)})" if error is not None else ""
+    why = f" ({plain(error, 80)})" if error is not None else ""
     if outcome == "ok":
-        result = f", answer {value(answered, 80)}" if answered not in (None, asked) else ""
+        new = fresh(asked, answered)
+        result = f", answer {_argument(new, 80)}" if new not in (None, {}, asked) else ""
         return f"{who} {what}: acknowledged{took}{result}"
     if outcome == "fail":
         return f"{who} {what}: refused{took}{why}"
     return f"{who} {what}: outcome unknown{why}"
+
+
+def _argument(data: Any, limit: int = 60) -> str:
+    """A value that was given to a function; only objects lose their braces."""
+    return f"({plain(data, limit)})" if isinstance(data, Mapping) else value(data, limit)

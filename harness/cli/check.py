@@ -124,7 +124,7 @@ def command(files: Sequence[str], **flags: Any) -> int:
     for file in files:
         results.append(_judge(file, flags))
         if len(files) > 1 and not flags["as_json"]:
-            click.echo(_row(results[-1]))
+            _say(*_row(results[-1]))
     if flags["as_json"]:
         objects = [_as_json(result) for result in results]
         click.echo(json.dumps(objects if len(objects) > 1 else objects[0]))
@@ -248,14 +248,21 @@ def _word(verdict: Verdict | None) -> str:
     return {True: "valid", False: "INVALID"}.get(verdict.valid, "unknown")  # type: ignore[call-overload]
 
 
-def _row(result: Judged) -> str:
+def _say(*pieces: Any) -> None:
+    """A line as every command prints it: coloured and wrapped on a terminal, plain elsewhere."""
+    registry.load("reports", "terminal").say(sys.stdout, *pieces)
+
+
+def _row(result: Judged) -> tuple[Any, str]:
+    """What became of a file, with its style, and the rest of the line."""
     if result.verdict is None:
-        return f"{'error':8} {result.error}"
-    statistics = result.verdict.statistics
-    line = f"{_word(result.verdict):8} {result.file}  {statistics.get('operations', 0)} operations"
-    return f"{line}, {result.seconds * 1000:.1f} ms" + (
-        f"  ({result.verdict.reason})" if result.verdict.valid == "unknown" else ""
-    )
+        return (f"{'error':8} ", "bold red"), str(result.error)
+    verdict = result.verdict
+    _, style = registry.load("reports", "terminal").VERDICTS[verdict.valid]
+    line = f"{result.file}  {verdict.statistics.get('operations', 0)} operations"
+    line += f", {result.seconds * 1000:.1f} ms"
+    line += f"  ({verdict.reason})" if verdict.valid == "unknown" else ""
+    return (f"{_word(verdict):8} ", style), line
 
 
 def _total(results: Sequence[Judged]) -> None:
@@ -267,18 +274,20 @@ def _total(results: Sequence[Judged]) -> None:
 def _explain(result: Judged) -> None:
     if result.verdict is None or result.loaded is None:
         raise UserError(result.error or result.file)
-    click.echo(_row(result))
+    _say(*_row(result))
     for note in result.loaded.notes:
-        click.echo(f"note: {note}")
+        _say("note: ", note)
     if result.verdict.statistics.get("algorithm"):
-        click.echo(f"by: {result.verdict.statistics['algorithm']}")
+        _say(("by: ", "dim"), result.verdict.statistics["algorithm"])
     for anomaly in result.verdict.anomalies[:5]:
         where = "" if anomaly.key is None else f" (key {json.dumps(anomaly.key)})"
-        click.echo(f"\n{anomaly.name}{where}: {anomaly.explanation}")
+        click.echo()
+        _say((f"{anomaly.name}{where}", "bold red"), ": ", anomaly.explanation)
         for at in anomaly.operations[:20]:
             operation = result.loaded.history[at]
             completion = result.loaded.history.completion(at)
-            click.echo(f"  {at:6}  process {operation.process}  {_call(operation, completion)}")
+            head = f"  {at:6}  process {operation.process}  "
+            _say((head, "dim"), _call(operation, completion))
     more = len(result.verdict.anomalies) - 5
     if more > 0:
         click.echo(f"\nand {more} more")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection
-from typing import Any, TextIO
+from typing import Any
 
 import click
 import msgspec
@@ -68,8 +68,11 @@ def command(system: str, **flags: Any) -> int:
     if trials is None and minutes is None:
         trials = DEFAULT_TRIALS
     show = sys.stderr if flags["as_json"] else sys.stdout
-    live = _Live(show, trials, flags["quiet"])
-    with AttemptPool(flags["jobs"]) as pool:
+    terminal = registry.load("reports", "terminal")
+    with (
+        AttemptPool(flags["jobs"]) as pool,
+        terminal.ProgressLine(show, quiet=flags["quiet"]) as live,
+    ):
         result = hunt(
             spec,
             pool,
@@ -77,10 +80,10 @@ def command(system: str, **flags: Any) -> int:
             minutes=minutes,
             strategy=flags["strategy"],
             usual=usual,
-            progress=live,
+            progress=lambda state: live.show(_so_far(state, trials)),
         )
-        live.end()
-    click.echo(_summary(result, spec.seed), file=show)
+    sign = terminal.GOOD if result.found is None else terminal.BAD
+    terminal.say(show, sign, f" {_summary(result, spec.seed)}")
     if result.errors and len(result.errors) == result.trials:
         raise InfrastructureError(f"hunt: no trial could be run; {result.errors[0]}")
     outcome = None
@@ -115,27 +118,10 @@ def planned(
     return spec, usual if strategy == "mixed" else None
 
 
-class _Live:
-    """One line that is written over on a terminal; elsewhere one line every hundred trials."""
-
-    def __init__(self, stream: TextIO, trials: int | None, quiet: bool) -> None:
-        self._stream = stream
-        self._trials = trials
-        self._quiet = quiet
-        self._over = stream.isatty()
-
-    def __call__(self, state: Hunt) -> None:
-        if self._quiet or not (self._over or state.trials % 100 == 0):
-            return
-        line = f"{state.trials}" + (f" of {self._trials}" if self._trials else "") + " trials"
-        line += f", {_speed(state)}, {state.operations:,} operations, {state.wall_s:.0f} s"
-        line += _kept(state)
-        self._stream.write(f"\r{line}\x1b[K" if self._over else f"{line}\n")
-        self._stream.flush()
-
-    def end(self) -> None:
-        if self._over and not self._quiet:
-            self._stream.write("\r\x1b[K")
+def _so_far(state: Hunt, trials: int | None) -> str:
+    line = f"{state.trials}" + (f" of {trials}" if trials else "") + " trials"
+    line += f", {_speed(state)}, {state.operations:,} operations, {state.wall_s:.0f} s"
+    return line + _kept(state)
 
 
 def _speed(state: Hunt) -> str:
@@ -151,7 +137,8 @@ def _kept(state: Hunt) -> str:
 
 
 def _summary(state: Hunt, first_seed: int) -> str:
-    said = f"{state.trials} trials in {state.wall_s:.1f} s ({_speed(state)}): "
+    trials = "1 trial" if state.trials == 1 else f"{state.trials} trials"
+    said = f"{trials} in {state.wall_s:.1f} s ({_speed(state)}): "
     if state.found is not None:
         said += f"seed {state.found.spec.seed} broke a promise: {', '.join(state.found.anomalies)}"
     elif state.features:

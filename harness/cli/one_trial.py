@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import shlex
 import signal
 import tempfile
@@ -20,7 +21,7 @@ from ..errors import InfrastructureError
 from ..events import Listener
 from ..spec import TrialSpec
 from . import interruption
-from .trial_options import defaults
+from .trial_options import defaults, known_options
 
 
 def replay_command(spec: TrialSpec) -> str:
@@ -45,8 +46,11 @@ def replay_command(spec: TrialSpec) -> str:
             words += [flag, f"{value:g}"]
     if spec.mutant:
         words += ["--mutant", spec.mutant]
+    system = registry.load("systems", spec.system)
+    known = known_options(system, spec.workload, spec.cluster, spec.nemeses)
     for name, value in spec.options.items():
-        words += ["--set", f"{name}={value}"]
+        if name in known:  # a hunt may have drawn some for nemeses that this trial has not
+            words += ["--set", f"{name}={value}"]
     return shlex.join(words)
 
 
@@ -59,7 +63,7 @@ def run_and_report(spec: TrialSpec, store_path: Path, show: Any, quiet: bool) ->
     view = registry.load("reports", "terminal")
     with view.listen(spec, show, quiet=quiet) as listener:
         outcome = run_to_its_end(trial, spec, folder, [listener])
-    _render(folder)
+    render(folder, show)
     view.summarise(folder.path, show)
     if outcome.error and not folder.file("verdict.json").is_file():  # no room for it
         click.echo(f"duress: {outcome.error}", err=True)
@@ -81,6 +85,27 @@ def run_twice(spec: TrialSpec, outcome: Any) -> tuple[Any, str]:
     if difference is not None:
         return difference, f"NOT REPEATABLE: {difference}"
     return None, f"repeatable: {digest(first)}"
+
+
+def hear_again(spec: TrialSpec, outcome: Any) -> str:
+    """Feed every program on pipes with what it heard; whether it says the same, in words."""
+    from ..stdio import twice
+
+    first = Path(outcome.folder)
+    kind = registry.load("systems", spec.system)
+    programs = {node: kind.program(spec.options, spec.seed, node) for node in spec.nodes}
+    command = programs[spec.nodes[0]][0]
+    environments = {node: environment for node, (_, environment) in programs.items()}
+    before = twice.transcripts(first / "messages.jsonl", spec.nodes)
+    found = asyncio.run(twice.compare(before, command, environments))
+    if found:
+        return f"not deterministic: {'; '.join(map(str, found[:3]))}"
+    count = sum(len(each.heard) for each in before.values())
+    said = sum(len(each.said) for each in before.values())
+    return (
+        f"deterministic here: when they heard the same {count} messages at the same times, the "
+        f"programs said the same {said} messages again"
+    )
 
 
 def digest(folder: Path) -> str:
@@ -124,10 +149,12 @@ def run_to_its_end(
         interruption.listen()  # the loop has given the signals back
 
 
-def _render(folder: store.RunFolder) -> None:
-    for name in ("html", "junit"):
+def render(folder: store.RunFolder, show: Any) -> None:
+    """Write every report of a run; one that fails is no reason to lose the others."""
+    further: dict[str, tuple[Any, ...]] = {"github": (show, os.environ)}
+    for name in ("html", "junit", "github"):
         try:
-            registry.load("reports", name)(folder.path)
+            registry.load("reports", name)(folder.path, *further.get(name, ()))
         except Exception as error:
             click.echo(
                 f"duress: the {name} report failed: {type(error).__name__}: {error}", err=True

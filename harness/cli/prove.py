@@ -109,15 +109,20 @@ def command(
         trial["interval_s"] = QUICK_INTERVAL_S
     detections: list[Detection] = []
     clean: list[Innocence] = []
-    with _trials(cluster, chosen, flags["jobs"]) as pool:
+    terminal = registry.load("reports", "terminal")
+    with (
+        _trials(cluster, chosen, flags["jobs"]) as pool,
+        terminal.ProgressLine(show) as live,
+    ):
         for mutant in planted:
             try:
                 case = _case(mutant, cluster, trial)
             except UserError as unfit:
                 if cluster == "sim":
                     raise
-                click.echo(f"{mutant.system}:{mutant.name}: not tried: {unfit}", file=show)
+                live.say(f"  {mutant.system}:{mutant.name}: not tried: {unfit}")
                 continue
+            live.show(f"hunting {mutant.system}:{mutant.name}")
             found = detect(
                 case,
                 pool,
@@ -125,15 +130,25 @@ def command(
                 trials=limits["trials"],
                 minutes=limits["minutes"],
                 shrink=flags["shrink"],
+                progress=lambda so_far: live.show(f"hunting {detection_line(so_far)}"),
             )
             detections.append(found)
-            click.echo(detection_line(found), file=show)
+            sign = terminal.GOOD if found.is_as_expected else terminal.BAD
+            live.say(sign, f" {detection_line(found)}")
         if limits["clean_trials"]:
             for system in chosen:
                 specs = _right_versions(system, cluster, trial)
-                result = acquit(system, specs, pool, trials=limits["clean_trials"])
+                live.show(f"trying {system} without a mutant")
+                result = acquit(
+                    system,
+                    specs,
+                    pool,
+                    trials=limits["clean_trials"],
+                    progress=lambda so_far: live.show(f"trying {clean_line(so_far)}"),
+                )
                 clean.append(result)
-                click.echo(clean_line(result), file=show)
+                sign = terminal.GOOD if result.is_clean else terminal.BAD
+                live.say(sign, f" {clean_line(result)}")
     show_matrix(show, chosen, detections, clean)
     if print_json:
         click.echo(json.dumps(as_json(detections, clean)))

@@ -8,11 +8,15 @@ from pathlib import Path
 import click
 import msgspec
 
-from .. import judgement, message_counts, registry, store
+from .. import judgement, message_counts, registry, signature, store
 from ..formats import jsonl
 from ..spec import TrialSpec
 from ..verdict import Verdict, compose
+from .one_trial import render
 from .trial_options import STORE
+
+NOT_IN_HISTORY = ("infrastructure", "protocol")
+"""Parts of a verdict that cannot be judged again."""
 
 
 @click.command(
@@ -27,8 +31,7 @@ def command(run: str, store_path: Path) -> int:
     """Judge RUN (a folder, the beginning of its name, or 'latest') again and render its report."""
     folder = store.find(run, store_path)
     verdict = judge_again(folder)
-    for name in ("html", "junit"):
-        registry.load("reports", name)(folder.path)
+    render(folder, sys.stdout)
     registry.load("reports", "terminal").summarise(folder.path, sys.stdout)
     return verdict.exit_code
 
@@ -39,12 +42,12 @@ def judge_again(folder: store.RunFolder) -> Verdict:
     history = jsonl.read(folder.file("history.jsonl")).history
     parts = dict(judgement.judge_history(spec, judgement.workload_of(spec), history))
     if folder.file("verdict.json").is_file():
-        # What went wrong with the machine then is not in the history.
-        before = folder.read_json("verdict.json", Verdict).parts.get("infrastructure")
-        if before is not None:
-            parts["infrastructure"] = before
+        # What went wrong with the machine then, or on the wire, is not in the history.
+        before = folder.read_json("verdict.json", Verdict).parts
+        parts |= {name: before[name] for name in NOT_IN_HISTORY if name in before}
     counted = message_counts.of_trial(folder.path, history)
     verdict = msgspec.structs.replace(compose(parts), statistics=counted)
+    verdict = signature.signed(verdict, spec, history)
     folder.write_json("verdict.json", verdict)
     info = folder.read_json("trial.json")
     if info.get("outcome") in (None, "valid", "invalid", "unknown"):

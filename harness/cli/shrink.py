@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 
-from .. import store
+from .. import registry, store
 from ..attempts import Attempt, AttemptPool
 from ..errors import InfrastructureError, UserError
 from ..shrink import Shrinker, Shrunk
@@ -66,36 +67,56 @@ def command(
         raise UserError(f"shrink: only runs on sim can be repeated exactly, not on {spec.cluster}")
     show = sys.stderr if as_json else sys.stdout
 
-    def progress(state: Shrunk, name: str) -> None:
-        if not quiet:
-            said = f"{state.wall_s:6.1f} s {state.trials:5} trials  {name:<15}"
-            click.echo(f"{said} {size(state.smallest)}", file=show)
+    terminal = registry.load("reports", "terminal")
 
-    with AttemptPool(jobs) as pool:
+    def progress(state: Shrunk, name: str) -> None:
+        said = f"{state.wall_s:6.1f} s {state.trials:5} trials  {name:<15} "
+        live.say((said, "dim"), size(state.smallest))
+
+    with AttemptPool(jobs) as pool, terminal.ProgressLine(show, quiet=quiet) as live:
         shrinker = Shrinker(
             pool, trials=budget_trials, minutes=minutes, seeds=seeds, progress=progress
         )
         result = shrinker.shrink(spec)
-    outcome = run_and_report(result.smallest.spec, store_path, show, True)
+    smallest = msgspec.structs.replace(result.smallest.spec, shrunk=result.complete)
+    outcome = run_and_report(smallest, store_path, show, True)
     if outcome.verdict.valid is not False:
         raise InfrastructureError("shrink: the smallest failing trial was right when run again")
-    click.echo(f"  before        {size(result.before)}", file=show)
-    click.echo(f"  after         {size(result.smallest)}", file=show)
+    _link(before, outcome.folder)
+    for label, attempt in (("before", result.before), ("after", result.smallest)):
+        terminal.say(show, (f"  {label:<14}", "dim"), size(attempt))
     end = "nothing smaller fails" if result.complete else "the budget is spent"
-    click.echo(f"  took          {result.trials} trials, {result.wall_s:.1f} s; {end}", file=show)
+    told = f"{result.trials} trials, {result.wall_s:.1f} s; {end}"
+    terminal.say(show, ("  took          ", "dim"), told)
     if as_json:
         click.echo(json.dumps(_as_json(result, outcome.folder)))
     return 1
+
+
+def _link(before: store.RunFolder, after: str) -> None:
+    """Let the reports of both runs tell of each other, where they lie in one store."""
+    small = store.RunFolder(Path(after))
+    if small.path.resolve().parent != before.path.resolve().parent:
+        return
+    before.write_json("shrunk.json", {"run": small.path.name})
+    info = small.read_json("trial.json")
+    small.write_json("trial.json", {**info, "shrunk_from": before.path.resolve().name})
+    for folder in (before, small):
+        registry.load("reports", "html")(folder.path)
 
 
 def size(attempt: Attempt) -> str:
     """How large a trial is, in words."""
     spec = attempt.spec
     faults = len(attempt.faults if spec.schedule is None else spec.schedule)
-    return (
-        f"{faults} faults, {attempt.operations} operations, {spec.concurrency} clients, "
-        f"{len(spec.nodes)} nodes, {spec.time_limit_s:g} s"
+    counts = (
+        (faults, "fault"),
+        (attempt.operations, "operation"),
+        (spec.concurrency, "client"),
+        (len(spec.nodes), "node"),
     )
+    said = [f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts]
+    return f"{', '.join(said)}, {spec.time_limit_s:g} s"
 
 
 def _as_json(result: Shrunk, folder: str) -> dict[str, object]:

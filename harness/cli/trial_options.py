@@ -162,9 +162,7 @@ def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> 
         chosen = _Chosen(kinds_of(faults))
     nemeses = chosen.nemeses
     _check_nemeses(nemeses, cluster, system, options)
-    takers = [system, registry.load("workloads", workload), registry.load("clusters", cluster)]
-    takers += [registry.load("checkers", "availability"), Bounds]
-    known = _known_options(takers, nemeses)
+    known = known_options(system, workload, cluster, nemeses)
     for name in options:
         if name not in known:
             close = registry.did_you_mean(name, known)
@@ -176,7 +174,8 @@ def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> 
     concurrency = flags["concurrency"]
     if "concurrency" not in given and "concurrency" not in conditions_given:
         concurrency = getattr(system, "concurrency", concurrency)
-    nodes = [f"n{i + 1}" for i in range(count)]
+    first = getattr(system, "first_node", 1)
+    nodes = [f"n{i + first}" for i in range(count)]
     schedule.check(faults or [], nodes)
     Bounds.of(options, count)
     return validate(
@@ -262,6 +261,9 @@ def _check_nemeses(
             raise UserError(why)
 
 
-def _known_options(takers: Sequence[Any], nemeses: Sequence[str]) -> list[str]:
-    everyone = [*takers, *(registry.load("nemeses", name) for name in nemeses)]
-    return sorted({name for taker in everyone for name in getattr(taker, "options", ())})
+def known_options(system: Any, workload: str, cluster: str, nemeses: Sequence[str]) -> list[str]:
+    """The names that ``--set`` takes in a trial of these."""
+    takers = [system, registry.load("workloads", workload), registry.load("clusters", cluster)]
+    takers += [registry.load("checkers", "availability"), Bounds]
+    takers += [registry.load("nemeses", name) for name in nemeses]
+    return sorted({name for taker in takers for name in getattr(taker, "options", ())})

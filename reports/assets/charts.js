@@ -2,22 +2,27 @@
 /* Three charts over one time axis, drawn on canvas from the packed history. Times in µs. */
 
 /* exported Charts */
-/* global MARGIN, OUTCOMES, colour, formatDuration, formatMoment, ticks, lowerBound, listenToCharts, drawClocks */
+/* global MARGIN, OUTCOMES, Completions, colour, formatDuration, formatMoment, ticks, listenToCharts, drawClocks */
+const SHARES = [0.5, 0.95, 0.99];
+const OPACITY = Uint8Array.from({ length: 256 }, (_, count) => Math.min(255, 90 * count ** 0.6));
+
 /* Counts by outcome as a picture, the lowest row at the bottom: more calls, more opaque. */
 function densityImage(grids, columns, height) {
   const canvas = new OffscreenCanvas(columns, height);
   const pen = canvas.getContext("2d");
   const image = pen.createImageData(columns, height);
+  const pixels = new Uint32Array(image.data.buffer);
   for (const [code, name] of OUTCOMES) {
     const [red, green, blue] = colour(name).match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16));
+    const opaque = (blue << 16) | (green << 8) | red; // bytes in memory are red, green, blue, alpha
     const grid = grids[code];
-    for (let at = 0; at < grid.length; at++) {
-      if (!grid[at]) continue;
-      const pixel = 4 * ((height - 1 - Math.floor(at / columns)) * columns + (at % columns));
-      image.data[pixel] = red;
-      image.data[pixel + 1] = green;
-      image.data[pixel + 2] = blue;
-      image.data[pixel + 3] = Math.min(255, 90 * grid[at] ** 0.6);
+    for (let row = 0; row < height; row++) {
+      const to = (height - 1 - row) * columns;
+      const from = row * columns;
+      for (let at = 0; at < columns; at++) {
+        const count = grid[from + at];
+        if (count) pixels[to + at] = opaque | (OPACITY[count < 256 ? count : 255] << 24);
+      }
     }
   }
   pen.putImageData(image, 0, 0);
@@ -26,7 +31,7 @@ function densityImage(grids, columns, height) {
 
 class Charts {
   constructor(data, history) {
-    this.history = history;
+    this.completions = new Completions(history);
     this.faults = data.faults.map((f) => ({ ...f, start: f.start / 1e3, end: f.end / 1e3 }));
     this.phases = data.phases.map((p) => ({ ...p, time: p.time / 1e3 }));
     this.nodes = data.nodes;
@@ -40,7 +45,6 @@ class Charts {
     this.cursor = document.getElementById("cursor");
     this.tooltip = document.getElementById("tooltip");
     this.layFaults();
-    this.findLatencies();
     listenToCharts(this);
     this.draw();
   }
@@ -55,22 +59,6 @@ class Charts {
       fault.lane = Math.min(lane, 7);
     }
     this.faultLanes = Math.min(free.length, 8);
-  }
-
-  findLatencies() {
-    const { rows, time, type, pair, process } = this.history;
-    this.latency = new Float32Array(rows).fill(-1);
-    let low = Infinity;
-    let high = 0;
-    for (let i = 0; i < rows; i++) {
-      if (type[i] === 0 || process[i] === 0 || pair[i] < 0) continue;
-      const took = Math.max(time[i] - time[pair[i]], 1);
-      this.latency[i] = took;
-      if (took < low) low = took;
-      if (took > high) high = took;
-    }
-    this.latencyRange = high ? [Math.log10(low) - 0.1, Math.log10(high) + 0.1] : [2, 6];
-    if (this.latencyRange[1] - this.latencyRange[0] < 1) this.latencyRange[1] = this.latencyRange[0] + 1;
   }
 
   prepare(id, height) {
@@ -205,16 +193,10 @@ class Charts {
     pen.restore();
   }
 
-  /* Rows whose time lies in the view. */
-  rowsInView() {
-    const { time } = this.history;
-    return [lowerBound(time, this.view.from), lowerBound(time, this.view.to + 1)];
-  }
-
-  /* Bins of at least so many pixels, and of so many operations on average. */
-  binsFor(inner, pixels, operations) {
-    const [low, high] = this.rowsInView();
-    return Math.max(6, Math.floor(Math.min(inner / pixels, (high - low) / 2 / operations)));
+  /* Bins of at least so many pixels, and of so many calls on average. */
+  binsFor(inner, pixels, calls) {
+    const [first, last] = this.completions.within(this.view);
+    return Math.max(6, Math.floor(Math.min(inner / pixels, (last - first) / calls)));
   }
 
   drawRates() {
@@ -224,14 +206,7 @@ class Charts {
     const bottom = 126;
     const { from, to } = this.view;
     const bins = this.binsFor(inner, 4, 8);
-    const counts = [null, new Float64Array(bins), new Float64Array(bins), new Float64Array(bins)];
-    const { time, type, f } = this.history;
-    const [low, high] = this.rowsInView();
-    const scale = bins / (to - from);
-    for (let i = low; i < high; i++) {
-      if (this.latency[i] < 0 || (this.f >= 0 && f[i] !== this.f)) continue;
-      counts[type[i]][Math.min(bins - 1, Math.floor((time[i] - from) * scale))]++;
-    }
+    const counts = this.completions.rates(this.view, this.f, bins);
     const seconds = (to - from) / bins / 1e6;
     let most = 0;
     for (const [code] of OUTCOMES) {
@@ -259,43 +234,29 @@ class Charts {
   }
 
   latencyY(us) {
-    const [low, high] = this.latencyRange;
+    const [low, high] = this.completions.range;
     return 232 - ((Math.log10(us) - low) / (high - low)) * 224;
   }
 
   drawLatency() {
     const area = this.prepare("latency", 256);
     const { pen, inner } = area;
-    const [low, high] = this.latencyRange;
+    const [low, high] = this.completions.range;
     this.shadeFaults(area, 8, 232);
     for (let power = Math.ceil(low); power <= high; power++) {
       this.valueAxis(area, this.latencyY(10 ** power), power, formatDuration(10 ** power).replace(/\.0+ /, " "));
     }
-    this.scatter(pen, inner);
+    this.scatter(pen, inner, area.ratio);
     this.quantiles(pen, inner);
     this.timeAxis(area, 232, true);
   }
 
   /* However many calls there are, one mark a pixel: more opaque where many fall together. */
-  scatter(pen, inner) {
-    const columns = Math.floor(inner * 1.5);
-    const height = 336;
-    const grids = [null, ...OUTCOMES.map(() => new Uint16Array(columns * height))];
-    const { time, type, f } = this.history;
-    const { from, to } = this.view;
-    const [low, high] = this.latencyRange;
-    const across = columns / (to - from);
-    const up = height / (high - low) / Math.LN10;
-    const floor = low * Math.LN10;
-    const [first, last] = this.rowsInView();
-    let drawn = 0;
-    for (let i = first; i < last; i++) {
-      if (this.latency[i] < 0 || (this.f >= 0 && f[i] !== this.f)) continue;
-      const x = Math.min(columns - 1, Math.floor((time[i] - from) * across));
-      const y = Math.min(height - 1, Math.floor((Math.log(this.latency[i]) - floor) * up));
-      grids[type[i]][y * columns + x]++;
-      drawn++;
-    }
+  scatter(pen, inner, ratio) {
+    const fineness = Math.min(ratio, 1.5);
+    const columns = Math.floor(inner * fineness);
+    const height = Math.floor(224 * fineness);
+    const { grids, count: drawn } = this.completions.grids(this.view, this.f, columns, height);
     if (drawn > 20000) {
       pen.drawImage(densityImage(grids, columns, height), MARGIN.left, 8, inner, 224);
       return;
@@ -315,46 +276,27 @@ class Charts {
     pen.globalAlpha = 1;
   }
 
-  /* From a log-scaled histogram of each bin: exact to a pixel, without sorting. */
   quantiles(pen, inner) {
     const bins = this.binsFor(inner, 12, 24);
-    const levels = 400;
-    const counts = new Uint32Array(bins * levels);
-    const totals = new Uint32Array(bins);
-    const { time, type, f } = this.history;
-    const { from, to } = this.view;
-    const [low, high] = this.latencyRange;
-    const [first, last] = this.rowsInView();
-    for (let i = first; i < last; i++) {
-      if (type[i] !== 1 || this.latency[i] < 0 || (this.f >= 0 && f[i] !== this.f)) continue;
-      const bin = Math.min(bins - 1, Math.floor(((time[i] - from) / (to - from)) * bins));
-      const level = Math.floor(((Math.log10(this.latency[i]) - low) / (high - low)) * levels);
-      counts[bin * levels + Math.min(level, levels - 1)]++;
-      totals[bin]++;
-    }
+    const heights = this.completions.quantiles(this.view, this.f, bins, SHARES);
     this.quantileLines = { bins, values: {} };
-    for (const [share, dash] of [[0.5, []], [0.95, [6, 3]], [0.99, [2, 2]]]) {
+    heights.forEach((found, number) => {
       pen.strokeStyle = colour("ink");
       pen.lineWidth = 1.3;
-      pen.setLineDash(dash);
+      pen.setLineDash([[], [6, 3], [2, 2]][number]);
       pen.beginPath();
       let gap = true;
-      const values = new Float64Array(bins).fill(NaN);
       for (let bin = 0; bin < bins; bin++) {
-        if (totals[bin] < 3) { gap = true; continue; }
-        let left = share * totals[bin];
-        let level = 0;
-        while ((left -= counts[bin * levels + level]) > 0) level++;
-        values[bin] = 10 ** (low + ((level + 0.5) / levels) * (high - low));
+        if (Number.isNaN(found[bin])) { gap = true; continue; }
         const x = MARGIN.left + ((bin + 0.5) / bins) * inner;
-        const y = 232 - ((level + 0.5) / levels) * 224;
+        const y = 232 - found[bin] * 224;
         if (gap) pen.moveTo(x, y);
         else pen.lineTo(x, y);
         gap = false;
       }
-      this.quantileLines.values[share] = values;
+      this.quantileLines.values[SHARES[number]] = found.map((share) => this.completions.latencyAt(share));
       pen.stroke();
-    }
+    });
     pen.setLineDash([]);
   }
 

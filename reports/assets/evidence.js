@@ -51,7 +51,7 @@ function drawAxis(parent, scale, bottom, offset) {
 function drawShades(parent, faults, scale, offset, width, top, bottom) {
   const first = scale.times[0];
   const last = scale.times[scale.times.length - 1];
-  let row = 0;
+  const free = [-Infinity, -Infinity, -Infinity];
   for (const fault of faults) {
     if (fault.end < first || fault.start > last) continue;
     const left = Math.max(offset + scale.at(fault.start), offset - 12);
@@ -60,10 +60,12 @@ function drawShades(parent, faults, scale, offset, width, top, bottom) {
     shade.append(svg("title", {}, fault.said));
     parent.append(shade);
     const fits = Math.max(Math.floor((width - left - 8) / CHARACTER), 4);
-    parent.append(svg("text", { x: left + 3, y: 13 + (row % 3) * 13, class: "quiet" }, cutTo(`⚡ ${fault.said}`, fits)));
-    row++;
+    const text = cutTo(`⚡ ${fault.said}`, Math.min(fits, 56));
+    const row = free.findIndex((end) => end <= left);
+    if (row < 0) continue;
+    free[row] = left + (text.length + 2) * CHARACTER;
+    parent.append(svg("text", { x: left + 3, y: 13 + row * 13, class: "quiet" }, text));
   }
-  return row;
 }
 
 const cutTo = (text, length) => (text.length <= length ? text : `${text.slice(0, Math.max(length - 1, 1))}…`);

@@ -2,7 +2,9 @@
 /* Unpacks the history: see reports/packing.py for the layout. Everything is typed arrays. */
 
 /* exported loadHistory, TYPES */
+/* global lowerBound */
 const TYPES = ["invoke", "ok", "fail", "info"];
+const SLICE = 4e6; // characters searched between two frames
 
 class Table {
   /* A table of distinct values: one string, and where each line of it begins. */
@@ -22,24 +24,26 @@ class Table {
     return this.text.slice(this.starts[code], this.starts[code + 1] - 1);
   }
 
-  /* Which codes hold the text, ignoring case; one byte a code. */
-  matching(needle) {
-    const found = new Uint8Array(this.length);
-    const wanted = needle.toLowerCase();
-    const text = this.text.toLowerCase();
-    if (text.length !== this.text.length) {
-      for (let code = 0; code < this.length; code++) {
+  /* Sets found[code] for codes from `first` on that hold a text, given in lower case, ignoring
+   * case; stops after some four million characters. Returns the code to go on with. */
+  mark(found, wanted, first) {
+    const last = Math.min(this.length, Math.max(first + 1, lowerBound(this.starts, this.starts[first] + SLICE)));
+    const from = this.starts[first];
+    const until = this.starts[last] - 1;
+    const text = this.text.slice(from, until).toLowerCase();
+    if (text.length !== until - from) {
+      for (let code = first; code < last; code++) {
         if (this.get(code).toLowerCase().includes(wanted)) found[code] = 1;
       }
-      return found;
+      return last;
     }
-    let code = 0;
+    let code = first;
     for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at)) {
-      while (this.starts[code + 1] <= at) code++;
+      while (this.starts[code + 1] - from <= at) code++;
       found[code] = 1;
-      at = this.starts[code + 1];
+      at = this.starts[code + 1] - from;
     }
-    return found;
+    return last;
   }
 
   equal(text) {

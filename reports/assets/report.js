@@ -1,7 +1,7 @@
 "use strict";
 /* Brings the page to life. Text from nodes and clients is only ever set as textContent. */
 
-/* global loadHistory, Charts, HistoryTable, drawEvidence, drawSpaceTime, linkCycle */
+/* global loadHistory, Charts, HistoryTable, NodeLogs, drawDoubts, drawEvidence, drawSpaceTime, drawTracks, linkCycle */
 
 /* Draws each figure once, those in closed sections when they are opened. */
 function whenSeen(selector, draw) {
@@ -26,7 +26,10 @@ async function start() {
   packed.remove();
   const charts = new Charts(data, history);
   const table = new HistoryTable(history);
-  charts.onView = (view) => table.setWindow(view);
+  const logs = new NodeLogs(charts, data);
+  const doubts = () => { if (data.doubts) drawDoubts(charts, data.doubts); };
+  charts.onView = (view) => { table.setWindow(view); logs.setWindow(); doubts(); };
+  doubts();
 
   const chooser = document.getElementById("chart-f");
   const functions = history.tables.f;
@@ -51,6 +54,9 @@ async function start() {
   for (const figure of document.querySelectorAll("figure.cycle")) linkCycle(figure, show);
   whenSeen("[data-evidence]", (figure) => {
     drawEvidence(figure, data.evidence[Number(figure.dataset.evidence)], data.faults, show);
+  });
+  whenSeen("[data-tracks]", (figure) => {
+    drawTracks(figure, data.tracks[Number(figure.dataset.tracks)], data.faults, show);
   });
   whenSeen("[data-diagram]", (figure) => drawSpaceTime(figure, data.diagrams[Number(figure.dataset.diagram)]));
   document.documentElement.dataset.ready = "yes";

@@ -3,7 +3,7 @@
    reports/space_time.py. On a canvas, so that thousands of messages cost no element each. */
 
 /* exported drawSpaceTime */
-/* global colour, formatDuration, formatMoment, listenToDiagram, lowerBound, ticks */
+/* global EvenTime, StretchedTime, colour, diagramTicks, formatDuration, formatMoment, listenToDiagram, lowerBound, offerTypes, storyMoments */
 const DIAGRAM = { lane: 44, top: 30, bottom: 26, right: 16, labelled: 70, listed: 200, many: 400 };
 
 class SpaceTime {
@@ -14,47 +14,31 @@ class SpaceTime {
     this.hidden = new Set();
     this.selected = -1;
     this.chain = new Set();
-    this.full = [Math.min(0, ...data.messages.sent), data.end];
-    this.view = { from: data.focus[0], to: data.focus[1] };
-    this.longest = 0;
-    for (let i = 0; i < this.count; i++) this.longest = Math.max(this.longest, data.messages.end[i] - data.messages.sent[i]);
+    this.first = data.messages.sent.reduce((least, time) => Math.min(least, time), 0);
+    this.stretch(true);
     this.canvas = figure.querySelector("canvas");
     this.box = this.canvas.parentElement;
     this.tooltip = figure.querySelector(".tooltip");
     this.said = figure.querySelector(".said");
     this.range = figure.querySelector("output");
     this.list = figure.querySelector("details");
-    this.offerTypes(figure.querySelector(".types"));
+    offerTypes(this, figure.querySelector(".types"));
     listenToDiagram(this, figure);
     this.draw();
   }
 
-  /* A box for each type of message, so that heartbeats can be put aside, and one for the clients
-     that have no part in the story: where there is much to see they begin hidden. */
-  offerTypes(parent) {
-    const { from, to, type } = this.messages;
-    const counts = new Array(this.data.types.length).fill(0);
-    for (const code of type) counts[code]++;
-    this.data.types.forEach((name, code) => this.offer(parent, code, name, counts[code], true));
-    this.others = this.data.lanes.findIndex((lane) => lane.kind === "others");
-    if (this.others < 0) return;
-    const theirs = from.filter((lane, i) => lane === this.others || to[i] === this.others).length;
-    this.offer(parent, "others", "any of other clients", theirs, this.count <= DIAGRAM.many);
-  }
-
-  offer(parent, what, name, count, shown) {
-    const label = document.createElement("label");
-    const box = document.createElement("input");
-    box.type = "checkbox";
-    box.checked = shown;
-    if (!shown) this.hidden.add(what);
-    box.addEventListener("change", () => {
-      if (box.checked) this.hidden.delete(what);
-      else this.hidden.add(what);
-      this.schedule();
-    });
-    label.append(box, ` ${name} (${count.toLocaleString("en")})`);
-    parent.append(label);
+  /* Places on the scale, in the units of time, of everything that is drawn. */
+  stretch(on) {
+    const { messages, data } = this;
+    const shown = this.view && [this.scale.time(this.view.from), this.scale.time(this.view.to)];
+    this.scale = on ? new StretchedTime(this.first, data.end, storyMoments(this)) : new EvenTime(this.first, data.end);
+    this.sentAt = Float64Array.from(messages.sent, (time) => this.scale.at(time));
+    this.endAt = Float64Array.from(messages.end, (time, i) => (time < 0 ? this.sentAt[i] : this.scale.at(time)));
+    this.longest = 0;
+    for (let i = 0; i < this.count; i++) this.longest = Math.max(this.longest, this.endAt[i] - this.sentAt[i]);
+    this.focus = data.focus.map((time) => this.scale.at(time));
+    const [from, to] = shown ? shown.map((time) => this.scale.at(time)) : this.focus;
+    this.view = { from, to };
   }
 
   isHidden(i) {
@@ -63,7 +47,11 @@ class SpaceTime {
   }
 
   x(time) {
-    return this.left + ((time - this.view.from) / (this.view.to - this.view.from)) * this.inner;
+    return this.xOf(this.scale.at(time));
+  }
+
+  xOf(place) {
+    return this.left + ((place - this.view.from) / (this.view.to - this.view.from)) * this.inner;
   }
 
   y(lane) {
@@ -77,10 +65,10 @@ class SpaceTime {
 
   /* From where to where an arrow goes on the canvas; a lost one ends on its way. */
   segment(i) {
-    const { from, to, sent, end, why } = this.messages;
-    const x1 = this.x(sent[i]);
+    const { from, to, end, why } = this.messages;
+    const x1 = this.xOf(this.sentAt[i]);
     const y1 = this.y(from[i]);
-    let x2 = this.x(end[i] < 0 ? sent[i] : end[i]);
+    let x2 = this.xOf(this.endAt[i]);
     let y2 = this.y(to[i]);
     if (from[i] === to[i]) y2 -= 9;
     const share = end[i] < 0 ? 0.3 : why[i] ? 0.72 : 1;
@@ -91,11 +79,11 @@ class SpaceTime {
 
   /* The messages under way in the view whose type is shown. */
   inView() {
-    const { sent, end } = this.messages;
+    const { sentAt, endAt } = this;
     const found = [];
-    const first = lowerBound(sent, this.view.from - this.longest);
-    for (let i = first; i < this.count && sent[i] <= this.view.to; i++) {
-      if (Math.max(end[i], sent[i]) >= this.view.from && !this.isHidden(i)) found.push(i);
+    const first = lowerBound(sentAt, this.view.from - this.longest);
+    for (let i = first; i < this.count && sentAt[i] <= this.view.to; i++) {
+      if (Math.max(endAt[i], sentAt[i]) >= this.view.from && !this.isHidden(i)) found.push(i);
     }
     return found;
   }
@@ -135,7 +123,8 @@ class SpaceTime {
     pen.restore();
     this.drawAxis(pen);
     const lost = this.drawn.filter((i) => this.messages.why[i]).length;
-    this.range.textContent = `${formatMoment((this.data.begin + this.view.from) / 1e3, 4)} – ${formatMoment((this.data.begin + this.view.to) / 1e3, 4)}: `
+    const [from, to] = [this.view.from, this.view.to].map((place) => formatMoment((this.data.begin + this.scale.time(place)) / 1e3, 4));
+    this.range.textContent = `${from} – ${to}: `
       + `${this.drawn.length.toLocaleString("en")} messages${lost ? `, ${lost.toLocaleString("en")} lost` : ""}`;
     if (this.list.open) this.fillList();
   }
@@ -228,8 +217,8 @@ class SpaceTime {
 
   drawMarks(pen) {
     for (const mark of this.data.marks) {
-      if (mark.time < this.view.from || mark.time > this.view.to || mark.lane < 0) continue;
       const x = this.x(mark.time);
+      if (x < this.left || x > this.left + this.inner || mark.lane < 0) continue;
       const y = this.y(mark.lane);
       pen.fillStyle = colour(mark.kind === "log" ? "soft" : "ink");
       if (mark.kind === "log") {
@@ -267,10 +256,15 @@ class SpaceTime {
     const chosen = this.chain.size > 0;
     const stands = (i) => (chosen ? this.chain.has(i) : story[i] === 1);
     const faint = this.drawn.length > DIAGRAM.many ? 0.25 : chosen ? 0.22 : 0.5;
+    const latest = new Map();
     for (const pass of [false, true]) {
       for (const i of this.drawn) {
         if (stands(i) !== pass) continue;
         const [x1, y1, x2, y2] = this.segment(i);
+        // Of many side by side one is enough to be seen.
+        const way = from[i] * 1000 + to[i];
+        if (!pass && !why[i] && x1 - latest.get(way) < 3) continue;
+        latest.set(way, x1);
         const lost = why[i] !== 0;
         pen.strokeStyle = pen.fillStyle = lost ? colour("bad") : colour(nodes[from[i]] && nodes[to[i]] ? "ink" : "ok");
         pen.globalAlpha = pass || (lost && !chosen) ? 1 : faint;
@@ -327,14 +321,12 @@ class SpaceTime {
   }
 
   drawAxis(pen) {
-    const base = this.data.begin;
-    const { step, found } = ticks((base + this.view.from) / 1e9, (base + this.view.to) / 1e9, Math.max(2, this.inner / 130));
-    const digits = Math.max(0, Math.min(9, Math.ceil(-Math.log10(step))));
     pen.fillStyle = colour("rule");
     pen.fillRect(this.left, this.bottom, this.inner, 1);
     pen.textAlign = "center";
+    const { found, digits } = diagramTicks(this);
     for (const at of found) {
-      const x = this.x(at * 1e9 - base);
+      const x = this.x(at * 1e9 - this.data.begin);
       pen.fillStyle = colour("rule");
       pen.fillRect(x, this.bottom, 1, 4);
       pen.fillStyle = colour("soft");
@@ -396,7 +388,7 @@ class SpaceTime {
   }
 
   zoom(from, to) {
-    const [low, high] = this.full;
+    const { low, high } = this.scale;
     const width = Math.min(Math.max(to - from, 20000), high - low);
     const start = Math.min(Math.max(from, low), high - width);
     this.view = { from: start, to: start + width };
@@ -407,8 +399,8 @@ class SpaceTime {
     const { from, to } = this.view;
     const width = to - from;
     const shift = { left: -0.25, right: 0.25 }[how];
-    if (how === "all") this.zoom(...this.full);
-    else if (how === "focus") this.zoom(...this.data.focus);
+    if (how === "all") this.zoom(this.scale.low, this.scale.high);
+    else if (how === "focus") this.zoom(...this.focus);
     else if (shift) this.zoom(from + shift * width, to + shift * width);
     else {
       const factor = how === "in" ? 0.25 : -0.5;

@@ -1,7 +1,7 @@
 "use strict";
 /* What pointer and keyboard do to a space-time diagram. */
 
-/* exported listenToDiagram */
+/* exported listenToDiagram, offerTypes */
 /* global DIAGRAM */
 
 function listenToDiagram(diagram, figure) {
@@ -10,7 +10,7 @@ function listenToDiagram(diagram, figure) {
     const frame = canvas.getBoundingClientRect();
     return [event.clientX - frame.left, event.clientY - frame.top];
   };
-  const timeAt = (x) => diagram.view.from + ((x - diagram.left) / diagram.inner) * (diagram.view.to - diagram.view.from);
+  const placeAt = (x) => diagram.view.from + ((x - diagram.left) / diagram.inner) * (diagram.view.to - diagram.view.from);
   let grip = null;
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
@@ -37,9 +37,9 @@ function listenToDiagram(diagram, figure) {
   canvas.addEventListener("pointercancel", () => { grip = null; });
   canvas.addEventListener("pointerleave", () => { diagram.tooltip.hidden = true; });
   canvas.addEventListener("dblclick", (event) => {
-    const time = timeAt(at(event)[0]);
+    const place = placeAt(at(event)[0]);
     const width = (diagram.view.to - diagram.view.from) / 3;
-    diagram.zoom(time - width / 2, time + width / 2);
+    diagram.zoom(place - width / 2, place + width / 2);
   });
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -54,6 +54,10 @@ function listenToDiagram(diagram, figure) {
   for (const button of figure.querySelectorAll("[data-move]")) {
     button.addEventListener("click", () => diagram.move(button.dataset.move));
   }
+  figure.querySelector("[data-stretch]").addEventListener("change", (event) => {
+    diagram.stretch(event.target.checked);
+    diagram.schedule();
+  });
   diagram.list.addEventListener("toggle", () => diagram.schedule());
   new ResizeObserver(() => diagram.schedule()).observe(box);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => diagram.schedule());
@@ -88,4 +92,32 @@ function point(diagram, x, y) {
   tooltip.style.left = flip ? "auto" : `${x + 14}px`;
   tooltip.style.right = flip ? `${diagram.box.clientWidth - x + 14}px` : "auto";
   tooltip.style.top = `${y + 14}px`;
+}
+
+/* A box for each type of message, so that heartbeats can be put aside, and one for the clients
+   that have no part in the story: where there is much to see they begin hidden. */
+function offerTypes(diagram, parent) {
+  const { from, to, type } = diagram.messages;
+  const counts = new Array(diagram.data.types.length).fill(0);
+  for (const code of type) counts[code]++;
+  diagram.data.types.forEach((name, code) => offerBox(diagram, parent, code, name, counts[code], true));
+  diagram.others = diagram.data.lanes.findIndex((lane) => lane.kind === "others");
+  if (diagram.others < 0) return;
+  const theirs = from.filter((lane, i) => lane === diagram.others || to[i] === diagram.others).length;
+  offerBox(diagram, parent, "others", "any of other clients", theirs, diagram.count <= DIAGRAM.many);
+}
+
+function offerBox(diagram, parent, what, name, count, shown) {
+  const label = document.createElement("label");
+  const box = document.createElement("input");
+  box.type = "checkbox";
+  box.checked = shown;
+  if (!shown) diagram.hidden.add(what);
+  box.addEventListener("change", () => {
+    if (box.checked) diagram.hidden.delete(what);
+    else diagram.hidden.add(what);
+    diagram.schedule();
+  });
+  label.append(box, ` ${name} (${count.toLocaleString("en")})`);
+  parent.append(label);
 }

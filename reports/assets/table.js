@@ -15,24 +15,23 @@ class HistoryTable {
     this.table = document.getElementById("table");
     this.detail = document.getElementById("row-detail");
     this.chosen = null;
+    this.count = history.rows;
     this.selected = -1;
     this.pool = [];
     this.window = { from: 0, to: Infinity };
+    this.first = 0; // of the rows in the window, where nothing else is asked
+    this.turn = 0;
     this.fillChoices();
     this.listen();
     this.filter();
   }
 
-  get count() {
-    return this.chosen ? this.chosen.length : this.history.rows;
-  }
-
   rowAt(place) {
-    return this.chosen ? this.chosen[place] : place;
+    return this.chosen ? this.chosen[place] : this.first + place;
   }
 
   placeOf(row) {
-    return this.chosen ? lowerBound(this.chosen, row) : row;
+    return this.chosen ? lowerBound(this.chosen, row) : row - this.first;
   }
 
   fillChoices() {
@@ -75,47 +74,76 @@ class HistoryTable {
     if (document.getElementById("filter-window").checked) this.filter();
   }
 
-  /* A test for a row, or null when every row passes. */
-  conditions() {
-    const { time, type, f, key, value, node, error, process, tables } = this.history;
-    const of = (name) => document.getElementById(`filter-${name}`).value.trim();
+  asked(name) {
+    return document.getElementById(`filter-${name}`).value.trim();
+  }
+
+  /* Tests that a row has to pass; `matching` says which values and errors hold the text. */
+  conditions(matching) {
+    const { type, f, key, value, node, error, process, tables } = this.history;
     const tests = [];
-    if (of("type")) { const wanted = Number(of("type")); tests.push((i) => type[i] === wanted); }
-    if (of("f")) { const wanted = Number(of("f")); tests.push((i) => f[i] === wanted); }
-    if (of("node")) { const wanted = Number(of("node")); tests.push((i) => node[i] === wanted); }
-    if (of("process")) {
-      const wanted = "nemesis".startsWith(of("process").toLowerCase()) ? 0 : Number(of("process")) + 1;
+    if (matching) tests.push((i) => matching.value[value[i]] || matching.error[error[i]]);
+    for (const [name, column] of Object.entries({ type, f, node })) {
+      const wanted = this.asked(name);
+      if (wanted) tests.push((i) => column[i] === Number(wanted));
+    }
+    const who = this.asked("process");
+    if (who) {
+      const wanted = "nemesis".startsWith(who.toLowerCase()) ? 0 : Number(who) + 1;
       tests.push((i) => process[i] === wanted);
     }
-    if (of("key")) { const wanted = tables.key.equal(of("key")); tests.push((i) => wanted[key[i]]); }
-    if (of("text")) {
-      const values = tables.value.matching(of("text"));
-      const errors = tables.error.matching(of("text"));
-      tests.push((i) => values[value[i]] || errors[error[i]]);
-    }
-    if (document.getElementById("filter-window").checked) {
-      const { from, to } = this.window;
-      tests.push((i) => time[i] >= from && time[i] <= to);
+    if (this.asked("key")) {
+      const wanted = tables.key.equal(this.asked("key"));
+      tests.push((i) => wanted[key[i]]);
     }
     return tests;
   }
 
+  /* Filters at once, unless there is so much text to search that it takes several frames. */
   filter() {
+    const turn = ++this.turn;
+    const text = this.asked("text").toLowerCase();
+    if (!text) this.apply(null);
+    else this.search(text, () => turn === this.turn);
+  }
+
+  async search(text, isWanted) {
+    const matching = {};
+    for (const name of ["value", "error"]) {
+      const table = this.history.tables[name];
+      matching[name] = new Uint8Array(table.length);
+      for (let code = table.mark(matching[name], text, 0); code < table.length; code = table.mark(matching[name], text, code)) {
+        document.getElementById("table-count").textContent = "searching …";
+        await new Promise(requestAnimationFrame);
+        if (!isWanted()) return;
+      }
+    }
+    this.apply(matching);
+  }
+
+  apply(matching) {
     const kept = this.selected >= 0 && this.selected < this.count ? this.rowAt(this.selected) : -1;
-    const tests = this.conditions();
+    const tests = this.conditions(matching);
+    const { rows, time } = this.history;
+    const isWindow = document.getElementById("filter-window").checked;
+    const first = isWindow ? lowerBound(time, this.window.from) : 0;
+    const end = isWindow ? lowerBound(time, this.window.to + 1e-6) : rows;
     this.chosen = null;
+    this.first = first;
+    this.count = end - first;
     if (tests.length) {
-      const found = new Int32Array(this.history.rows);
+      const found = new Int32Array(end - first);
       let count = 0;
-      for (let i = 0; i < this.history.rows; i++) {
+      for (let i = first; i < end; i++) {
         let passes = true;
         for (let t = 0; passes && t < tests.length; t++) passes = tests[t](i);
         if (passes) found[count++] = i;
       }
       this.chosen = found.slice(0, count);
+      this.count = count;
     }
     const total = this.history.rows.toLocaleString("en");
-    document.getElementById("table-count").textContent = tests.length
+    document.getElementById("table-count").textContent = tests.length || isWindow
       ? `${this.count.toLocaleString("en")} of ${total} operations` : `${total} operations`;
     this.table.setAttribute("aria-rowcount", this.count + 1);
     this.spacer.style.height = `${Math.min(this.count * ROW, TALLEST)}px`;
@@ -166,7 +194,8 @@ class HistoryTable {
 
   /* Selects an operation by its index, dropping filters that hide it. */
   jump(row) {
-    if (this.rowAt(this.placeOf(row)) !== row) {
+    const at = this.placeOf(row);
+    if (at < 0 || at >= this.count || this.rowAt(at) !== row) {
       document.getElementById("filters").reset();
       this.filter();
     }

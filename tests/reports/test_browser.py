@@ -138,6 +138,63 @@ def test_a_key_is_matched_as_a_whole(page, runs):
     }
 
 
+def without_policy(path, name, old, new):
+    """A copy of a page with a line of a script changed, which its policy would refuse."""
+    text = path.read_text()
+    assert old in text
+    text = text.replace(old, new)
+    start = text.index('<meta http-equiv="Content-Security-Policy"')
+    copy = path.with_name(name)
+    copy.write_text(text[:start] + text[text.index(">", start) + 1 :])
+    return copy
+
+
+def test_text_is_found_wherever_it_stands_in_many_slices(page, runs):
+    """As with a million wide values: they are searched between frames."""
+    show(
+        page,
+        without_policy(runs["large"], "sliced.html", "const SLICE = 4e6;", "const SLICE = 999;"),
+    )
+    operations = synthetic.generate(**LARGE).operations
+    wanted = [
+        each.index
+        for each in operations
+        if "991" in json.dumps(each.value, separators=(",", ":")) or "991" in json.dumps(each.error)
+    ]
+    page.fill("#filter-text", "991")
+    said = f"{len(wanted):,} of {len(operations):,} operations"
+    page.wait_for_function(
+        "said => document.getElementById('table-count').textContent === said", arg=said
+    )
+    assert page.locator("#rows [role=row]:visible span:first-child").first.inner_text() == str(
+        wanted[0]
+    )
+
+
+def test_only_the_time_in_sight_with_and_without_another_filter(page, runs):
+    show(page, runs["large"])
+    page.locator("#charts").focus()
+    page.keyboard.press("+")
+    page.locator("#filter-window").check()
+    page.wait_for_function(
+        "() => document.getElementById('table-count').textContent.includes(' of ')"
+    )
+    low, high = (
+        float(part.removesuffix(" s"))
+        for part in page.locator("#chart-range").inner_text().split(" – ")
+    )
+    operations = synthetic.generate(**LARGE).operations
+    seen = [each for each in operations if low <= each.time / 1e9 <= high]
+    first = page.locator("#rows [role=row]:visible span:first-child").first
+    assert abs(int(first.inner_text()) - seen[0].index) <= 3  # the range is shown in milliseconds
+    page.select_option("#filter-type", "3")
+    page.wait_for_function(
+        "() => document.querySelector('#rows [role=row] .type').textContent === 'info'"
+    )
+    unknown = next(each.index for each in seen if each.type == "info")
+    assert int(first.inner_text()) == unknown
+
+
 def test_the_page_unpacks_what_was_packed(page, runs):
     show(page, runs["large"])
     operations = synthetic.generate(**LARGE).operations
@@ -168,11 +225,9 @@ def test_the_table_moves_by_keyboard_and_stays_small(page, runs):
 
 def test_a_table_taller_than_browsers_allow_still_reaches_every_row(page, runs):
     """As with a million rows: the scroll bar is scaled."""
-    text = runs["large"].read_text().replace("const TALLEST = 8e6;", "const TALLEST = 1e5;")
-    path = runs["large"].with_name("scaled.html")
-    start = text.index('<meta http-equiv="Content-Security-Policy"')
-    end = text.index(">", start) + 1
-    path.write_text(text[:start] + text[end:])
+    path = without_policy(
+        runs["large"], "scaled.html", "const TALLEST = 8e6;", "const TALLEST = 1e5;"
+    )
     show(page, path)
     last = int(page.locator("#table").get_attribute("aria-rowcount")) - 2
     page.locator("#rows").focus()

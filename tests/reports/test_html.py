@@ -107,7 +107,7 @@ def test_tables_of_long_values_are_cut_to_fit(monkeypatch):
 def test_the_report_tells_the_story(invalid):
     text = page_of(invalid)
     assert "raft (mutant stale-read) broke linearizability." in text
-    assert "partition halves: n1 n2 | n3 n4 n5 took effect" in text
+    assert "the network was cut: n1 n2 | n3 n4 n5 (no message passes" in text
     assert "duress run raft --seed 42" in text
     found = Elements(text)
     assert {"story", "time", "faults", "history", "logs", "trial"} <= set(found.ids)

@@ -8,6 +8,7 @@ import pytest
 
 from duress.harness.simulation import causes
 from duress.reports import run_folder, space_time, statistics, trace_window
+from duress.reports.log_times import lines
 
 from . import traced
 
@@ -19,7 +20,8 @@ def run(tmp_path_factory):
 
 def diagram_of(run, **given):
     figures = statistics.collect(run.history.columns(), run.faults)
-    return space_time.diagram(run, run.verdict.anomalies[0], figures, **given)
+    drawn = space_time.diagram(run, run.verdict.anomalies[0], figures, lines(run), **given)
+    return drawn and drawn.data
 
 
 def test_a_stretch_holds_what_a_scan_of_the_whole_file_finds(run):
@@ -119,7 +121,7 @@ def test_losses_and_roles_are_told(run):
     ]
     anomaly = run.verdict.anomalies[0]
     beside = type(anomaly)("nonlinearizable", "", [calls[0], calls[-1]])
-    drawn = space_time.diagram(run, beside, figures)
+    drawn = space_time.diagram(run, beside, figures, lines(run)).data
     whys = {drawn["whys"][why] for why in drawn["messages"]["why"]}
     assert "cut" in whys
     assert any("partition" in fault["said"] for fault in drawn["faults"])

@@ -3,6 +3,7 @@
 import io
 import re
 
+import msgspec
 import pytest
 
 from duress.harness.events import (
@@ -16,7 +17,7 @@ from duress.harness.events import (
 from duress.harness.fault import Fault
 from duress.harness.operation import Operation
 from duress.harness.spec import TrialSpec
-from duress.harness.verdict import Verdict
+from duress.harness.verdict import Signature, Verdict
 from duress.reports import html, terminal
 
 from . import synthetic
@@ -70,7 +71,7 @@ def test_plain_lines_where_no_terminal_is():
     assert "injected at 2.10 s: partition one: n1 | n2 n3" in text
     assert "healed at 3.00 s: partition one" in text
     assert "warning: careful␛[2J now" in text
-    assert "verdict: INVALID" in text
+    assert "verdict: ✗ INVALID" in text
     assert "20 ok, 0 failed, 0 unknown; 1 fault" in text
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
 
@@ -136,7 +137,7 @@ def summary(tmp_path):
 def test_the_summary_of_a_violation_tells_what_broke(summary):
     text = summary(stale=True)
     assert "✗ INVALID  raft (mutant stale-read) broke linearizability." in text
-    assert "partition halves: n1 n2 | n3 n4 n5 took effect" in text
+    assert "the network was cut: n1 n2 | n3 n4 n5" in text
     assert re.search(r"∴ Process \d+ read \d+ from key \d+, although", text)
     assert "report.html" in text
     assert "duress run raft --seed 42" in text
@@ -190,5 +191,55 @@ def test_the_panel_shows_outcomes_rate_faults_and_log(monkeypatch):
     console = Console(file=stream, width=100)
     console.print(view._panel())
     shown = stream.getvalue()
-    for part in ("1 ok", "0 fail", "0 info", "/s", "kill n1"):
+    for part in ("1 ok", "0 failed", "0 unknown", "/s", "kill n1"):
         assert part in shown
+
+
+@pytest.mark.parametrize("columns", [24, 40, 60, 100])
+def test_the_panel_fits_any_width(columns):
+    from rich.console import Console
+
+    view = terminal.LiveView(SPEC, io.StringIO(), quiet=True)
+    story(view)
+    out = io.StringIO()
+    console = Console(file=out, width=columns)
+    console.print(view._panel())
+    lines = out.getvalue().splitlines()
+    assert all(len(line) <= columns for line in lines)
+    assert "20 ok" in " ".join(out.getvalue().split())
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_the_summary_of_a_violation_on_a_narrow_terminal(tmp_path, monkeypatch, columns):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("NO_COLOR", "1")
+    run = synthetic.generate(seed=3, calls=1500, seconds=15.0, stale=True)
+    folder = synthetic.write_folder(tmp_path / "run", run)
+    out = Screen()
+    terminal.summarise(folder, out)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", out.getvalue())
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+    whole = ("  report ", "  run it again ")  # to be copied
+    assert all(len(line) <= int(columns) for line in lines if not line.startswith(whole))
+    assert "  run it again  duress run raft --seed 42 --nemesis partition,kill,pause" in lines
+    assert any(line.lstrip().startswith("∴ ") for line in lines)
+
+
+def test_a_call_is_told_with_both_of_its_times(summary):
+    text = summary(stale=True)
+    assert re.search(r"^    +\d+\. +\d\.\d{3} – \d\.\d{3} s  process \d+ on n\d", text, re.M)
+
+
+def test_summary_and_page_give_the_signature(tmp_path):
+    run = synthetic.generate(seed=3, calls=1500, seconds=15.0, stale=True)
+    signature = Signature("0123abcd", "nonlinearizable: saw an older state", [])
+    judged = msgspec.structs.replace(synthetic.verdict(run), signature=signature)
+    folder = synthetic.write_folder(tmp_path / "run", run, judged)
+    out = io.StringIO()
+    terminal.summarise(folder, out)
+    said = "0123abcd (nonlinearizable: saw an older state), without a fault"
+    assert f"  signature     {said}\n" in out.getvalue()
+    page = html.render(folder).read_text()
+    assert "<dt>Signature</dt><dd>0123abcd</dd>" in page
+    assert said in page
