@@ -1,0 +1,136 @@
+"""``campaign.html``: one self-contained file with the matrix, the failures and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...harness.campaign.results import INFRASTRUCTURE, INVALID, KILLED, OUTCOMES, UNKNOWN, VALID
+from ...harness.campaign.summary import FIXED, GONE, KNOWN, NEW, CellSummary, Summary
+from .. import words
+from ..html import ASSETS as SHARED
+from ..html import policy
+from . import sentences
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+ASSETS = Path(__file__).parent / "assets"
+STYLES = (SHARED / "tokens.css", SHARED / "report.css", ASSETS / "campaign.css")
+MOST_ROWS = 2000
+TRIALS_TOLD_MAX = 200
+
+COLUMNS = {
+    VALID: "Valid",
+    INVALID: "Invalid",
+    UNKNOWN: "Unknown",
+    INFRASTRUCTURE: "Could not be run",
+    KILLED: "Killed",
+}
+STATES = {NEW: "new", KNOWN: "known", FIXED: "fixed", GONE: "not seen"}
+
+
+def page(
+    summary: Summary, earlier: Sequence[Summary] = (), doubtful: Sequence[dict[str, Any]] = ()
+) -> str:
+    """The page as text. ``earlier``: campaigns of this name before, the newest first;
+    ``doubtful``: trials without a verdict, as the ledger gives them."""
+    style = "".join(path.read_text() for path in STYLES)
+    said = sentences.headline(summary)
+    return _template().render(
+        policy=policy([], style),
+        style=style,
+        name=words.line(summary.name, 80),
+        state=said.state,
+        sentence=said.sentence,
+        detail=said.detail,
+        facts=sentences.facts(summary),
+        columns=[(kind, COLUMNS[kind]) for kind in OUTCOMES],
+        rows=[_row(cell, summary) for cell in summary.cells[:MOST_ROWS]],
+        rows_left_out=max(0, len(summary.cells) - MOST_ROWS),
+        failures=[_failure(each) for each in summary.failures],
+        states=STATES,
+        doubtful=[_doubtful(each) for each in doubtful[:TRIALS_TOLD_MAX]],
+        doubtful_left_out=max(0, len(doubtful) - TRIALS_TOLD_MAX),
+        campaigns=[_campaign(each) for each in (summary, *earlier)],
+    )
+
+
+def _row(cell: CellSummary, summary: Summary) -> dict[str, Any]:
+    done = sum(cell.outcomes.values())
+    names = {each.signature: each.name for each in summary.failures}
+    failures = sorted(cell.signatures.items(), key=lambda pair: -pair[1])
+    return {
+        "cell": words.line(cell.cell, 300),
+        "planned": f"{cell.planned:,}",
+        "done": f"{done:,}",
+        "counts": {kind: f"{cell.outcomes.get(kind, 0):,}" for kind in OUTCOMES},
+        "state": _state(cell),
+        "failures": [
+            (words.line(sign, 60), words.line(names.get(sign, sign), 120), f"{trials:,}")
+            for sign, trials in failures
+        ],
+        "each": f"{cell.wall_s / done:.1f} s" if done else "–",
+    }
+
+
+def _state(cell: CellSummary) -> str:
+    if cell.outcomes.get(INVALID):
+        return "invalid"
+    return "valid" if cell.outcomes.get(VALID) else "unknown"
+
+
+def _failure(each: Any) -> dict[str, Any]:
+    run = each.shrunk or each.run
+    return {
+        "signature": words.line(each.signature, 60),
+        "name": words.line(each.name, 200),
+        "state": each.state,
+        "trials": f"{each.trials:,}",
+        "cells": [words.line(cell, 200) for cell in each.cells],
+        "run": words.line(each.run, 120),
+        "report": f"runs/{run}/report.html" if run else "",
+        "first": f"runs/{each.run}/report.html" if each.run and each.shrunk else "",
+        "is_shrunk": bool(each.shrunk),
+    }
+
+
+def _doubtful(each: dict[str, Any]) -> dict[str, str]:
+    run = each["run"]
+    return {
+        "number": str(each["number"]),
+        "cell": words.line(str(each["cell"]), 200),
+        "seed": str(each["seed"]),
+        "outcome": COLUMNS[each["outcome"]],
+        "error": words.line(str(each["error"] or ""), 300),
+        "report": f"runs/{run}/report.html" if run else "",
+    }
+
+
+def _campaign(each: Summary) -> dict[str, str]:
+    seen = [failure for failure in each.failures if failure.state in (NEW, KNOWN)]
+    return {
+        "when": Path(each.folder).name,
+        "done": f"{each.done:,}",
+        "invalid": f"{each.outcomes[INVALID]:,}",
+        "doubtful": f"{sum(each.outcomes[k] for k in (UNKNOWN, INFRASTRUCTURE, KILLED)):,}",
+        "failures": str(len(seen)),
+        "new": str(sum(failure.state == NEW for failure in seen)),
+        "minutes": f"{each.seconds / 60:.1f}",
+    }
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("campaign.html.j2")
