@@ -21,6 +21,7 @@ class DiskNemesis(ShapedFault):
     name: ClassVar[str] = "disk"
     shapes = SHAPES
     package: ClassVar[str] = "disk"
+    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
     needs: ClassVar[Mapping[str, str]] = {"disk": LAYER}
     """Options of the cluster that it cannot do without."""
     default_choices: ClassVar[list[str]] = [

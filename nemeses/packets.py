@@ -31,7 +31,7 @@ class PacketsNemesis:
 
     name: ClassVar[str] = "packets"
     package: ClassVar[str] = "network"
-    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
+    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim", "stdio")
     options: ClassVar[Mapping[str, str]] = {
         "packets-faults": "comma-separated (default: all but cut): "
         + "; ".join(f"{name}: {what}" for name, what in FAULTS.items()),
@@ -40,9 +40,6 @@ class PacketsNemesis:
         "packets-lasts": "mean seconds until it heals (default: the interval)",
         **packet_shapes.OPTIONS,
     }
-    samples: ClassVar[Sequence[Mapping[str, str]]] = tuple(
-        {"fault": fault, "links": "one"} for fault in FAULTS
-    )
     samples: ClassVar[Sequence[Mapping[str, str]]] = tuple(
         {"fault": fault, "links": "nodes"} for fault in FAULTS
     )

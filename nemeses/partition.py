@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
-from ..harness.cluster import Link
+from ..harness.cluster import CLIENTS, Link
 from ..harness.errors import InfrastructureError, UserError
 from ..harness.fault import Fault, Scene
 from ..harness.planned_fault import ROLE
@@ -92,6 +92,12 @@ RANDOM_SHAPES: Mapping[str, Callable[[Sequence[str], Random], Cut]] = {
     "one-way": half_deaf,
 }
 
+WITH_OTHERS: Mapping[str, str] = {
+    "clients": "If asked for: all clients against a random group of nodes, which see each other.",
+    "services": "If asked for, on stdio: some services against a random group of nodes.",
+}
+"""Shapes of links with what is no node."""
+
 SHAPES = {
     **{name: (make.__doc__ or "").strip() for name, make in RANDOM_SHAPES.items()},
     "flapping": "Two halves, cut and healed several times a second.",
@@ -99,6 +105,7 @@ SHAPES = {
     "primary-pair": "The primary and one other node against the rest.",
     "new-primary": "Aimed: waits for the next election and cuts the winner off at once.",
     "leapfrog": "Aimed: cuts each new primary off and lets the one before it back in.",
+    **WITH_OTHERS,
 }
 
 _AROUND = ("new-{}", "{}-pair", "{}")
@@ -113,7 +120,7 @@ class PartitionNemesis:
 
     name: ClassVar[str] = "partition"
     package: ClassVar[str] = "network"
-    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
+    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim", "stdio")
     options: ClassVar[Mapping[str, str]] = {
         "partition-shapes": "comma-separated shapes (default: all that the system allows); "
         + ", ".join(SHAPES),
@@ -121,7 +128,9 @@ class PartitionNemesis:
         "flap-period": "seconds of one cut and heal of a flapping partition (default 0.2)",
     }
 
-    samples: ClassVar[Sequence[Mapping[str, str]]] = tuple({"shape": shape} for shape in SHAPES)
+    samples: ClassVar[Sequence[Mapping[str, str]]] = tuple(
+        {"shape": shape} for shape in SHAPES if shape not in WITH_OTHERS
+    )
     role_aims: ClassVar[frozenset[str]] = frozenset(ROLE_SHAPES)
     strategies: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "uniform": {"partition-shapes": ",".join([*RANDOM_SHAPES, "flapping"])},
@@ -158,7 +167,8 @@ class PartitionNemesis:
 
     def _default(self) -> list[str]:
         has_primary = isinstance(self._scene.system, HasPrimary)
-        return [s for s in SHAPES if has_primary or s not in ROLE_SHAPES]
+        usual = [s for s in SHAPES if s not in WITH_OTHERS]
+        return [s for s in usual if has_primary or s not in ROLE_SHAPES]
 
     def generator(self) -> Cadence:
         """Cuts about every interval, for about as long."""
@@ -178,7 +188,7 @@ class PartitionNemesis:
         cut = await self._cut_of(shape)
         if not cut:
             return None
-        touched = sorted({node for link in cut for node in link})
+        touched = sorted({end for link in cut for end in link} & set(self._nodes))
         parameters: dict[str, Any] = {"shape": shape, "cut": sorted(map(list, cut))}
         if shape == "flapping":
             parameters["period_s"] = float(self._scene.options.get("flap-period", 0.2))
@@ -190,6 +200,8 @@ class PartitionNemesis:
             return RANDOM_SHAPES[shape](self._nodes, random)
         if shape == "flapping":
             return halves(self._nodes, random)
+        if shape in WITH_OTHERS:
+            return self._with_others(shape, random)
         if shape.startswith(ROLE):
             found = await choose(self._scene, shape)
             return isolated(self._nodes, [random.choice(found)]) if found else frozenset()
@@ -208,6 +220,15 @@ class PartitionNemesis:
         if shape == "primary-pair":
             alone.append(random.choice([node for node in self._nodes if node != primary]))
         return isolated(self._nodes, alone)
+
+    def _with_others(self, shape: str, random: Random) -> Cut:
+        """A random group of nodes against clients or services; no link where there are none."""
+        others = [CLIENTS]
+        if shape == "services":
+            others = list(getattr(self._scene.cluster, "services", ()))
+            others = sorted(random.sample(others, random.randint(1, len(others)))) if others else []
+        group = sorted(random.sample(self._nodes, random.randint(1, len(self._nodes))))
+        return between(group, others)
 
     async def _next_primary(self, system: HasPrimary, known: frozenset[str]) -> list[str]:
         loop = asyncio.get_running_loop()

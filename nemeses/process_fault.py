@@ -17,7 +17,7 @@ class ProcessFault:
     """Chooses nodes by ``--set <name>-targets`` and heals after ``--set <name>-lasts`` seconds."""
 
     name: ClassVar[str]
-    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim")
+    clusters: ClassVar[tuple[str, ...]] = ("local", "docker", "ssh", "sim", "stdio")
     role_aims: ClassVar[frozenset[str]] = frozenset({"primaries", "followers"})
     samples: ClassVar[Sequence[Mapping[str, str]]] = ({"targets": "one"},)
     default_choices: ClassVar[list[str]]

@@ -87,7 +87,8 @@ def test_the_page_has_every_fault_and_says_what_is_known_of_it():
     header = next(cells(line) for line in lines if line.startswith("| fault |"))
     table = [cells(line) for line in takewhile(lambda line: line.startswith("|"), lines)]
     shown = {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in table}
-    assert set(header[1:]) == set(registry.names("clusters"))
+    # Programs on pipes have a page of their own: no system of the matrix runs there.
+    assert set(header[1:]) == set(registry.names("clusters")) - {"stdio"}
     for sample in samples():
         for cluster, mark in shown[sample.fault].items():
             works = cluster in registry.load("nemeses", sample.nemesis).clusters

@@ -14,8 +14,9 @@ from .. import registry
 from ..errors import UserError
 from ..spec import TrialSpec
 from . import interruption
+from .maelstrom_flags import maelstrom_options, translated
+from .one_trial import hear_again, run_and_report, run_twice
 from .one_trial import replay_command as replay_command
-from .one_trial import run_and_report, run_twice
 from .trial_options import BY_ROLE, STORE, given_flags, spec_of, trial_options
 
 EXIT_DIVERGED = 3
@@ -34,9 +35,12 @@ Examples:
   duress run raft --on sim --seed 42 --twice
   duress run raft --on docker --schedule runs/latest/schedule.json
   duress run etcd --on docker --set reads=serializable
-  duress run my_suite.py:MyStore --on local"""
+  duress run my_suite.py:MyStore --on local
+  duress run broadcast --node ./my-node --nemesis partition,kill --latency 10
+  duress run lin-kv --node python3 -- my_node.py --verbose"""
 )
 @trial_options
+@maelstrom_options
 @click.option(
     "--trials",
     type=click.IntRange(1),
@@ -50,16 +54,25 @@ Examples:
     help="Inject the faults of this file (a run folder's schedule.json) instead of drawing some.",
 )
 @BY_ROLE
-@click.option("--twice", is_flag=True, help="On sim: run again and compare, byte for byte.")
+@click.option(
+    "--twice",
+    is_flag=True,
+    help="On sim: run again and compare, byte for byte; with --node: let every program hear the "
+    "same again and compare what it says.",
+)
 @STORE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("--quiet", is_flag=True, help="Print only the summary.")
 def command(system: str, **flags: Any) -> int:
     """Run SYSTEM (a name or path.py:Class) and judge what its clients saw."""
-    spec = spec_of(system, flags, given_flags(flags))
+    system, flags, given = translated(system, flags, given_flags(flags))
+    spec = spec_of(system, flags, given)
     twice = flags["twice"]
-    if twice and spec.cluster != "sim":
-        raise UserError(f"--twice: only trials on sim are repeatable, got {spec.cluster}")
+    if twice and spec.cluster not in ("sim", "stdio"):
+        raise UserError(
+            f"--twice: only trials on sim are repeatable, and what programs on stdio hear; got "
+            f"{spec.cluster}"
+        )
     interruption.listen()
     kind = registry.load("clusters", spec.cluster)
     prepare = getattr(kind, "prepare", None)
@@ -73,7 +86,9 @@ def command(system: str, **flags: Any) -> int:
         if flags["trials"] > 1 and not flags["quiet"]:
             click.echo(f"trial {number} of at most {flags['trials']}, seed {this.seed}", file=show)
         outcome = run_and_report(this, flags["store_path"], show, flags["quiet"])
-        if twice:
+        if twice and spec.cluster == "stdio":
+            click.echo(hear_again(this, outcome), file=show)
+        elif twice:
             difference, said = run_twice(this, outcome)
             click.echo(said, file=show)
             if difference is not None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from .clocks import Clocks
 from .disks import Disk
 from .packets import Packets
 from .resources import Resources
+
+if TYPE_CHECKING:
+    from ..verdict import Verdict
 
 Link = tuple[str, str]
 """A directed link: packets from the first node to the second. ``"clients"`` is the harness."""
@@ -162,6 +165,15 @@ class Cluster(Protocol):
 
     async def down(self) -> None:
         """Remove everything that :meth:`up` made, whatever state it is in. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class Complaining(Protocol):
+    """A cluster that carries the messages itself, and sees what no node may do."""
+
+    def complaints(self) -> Verdict:
+        """What nodes did so far that none may do, whatever protocol they run."""
         ...
 
 

@@ -1,0 +1,1 @@
+"""Nodes as child processes on pipes, and a network between them that runs in the harness."""
