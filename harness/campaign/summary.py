@@ -25,7 +25,7 @@ class CellSummary(msgspec.Struct, frozen=True):
 class FailureSummary(msgspec.Struct, frozen=True):
     """A failure by its signature.
 
-    ``state``   ``new``, ``known`` (the campaign before had it, too), ``fixed`` (that one had it, and
+    ``state``   ``new``, ``known`` (the campaign before had it too), ``fixed`` (that one had it, and
                 its cells were all tried at least as often now) or ``not seen`` (less often).
     ``trials``  how many showed it; ``cells`` those of the plan.
     ``run``     folder of the first such trial; ``shrunk`` of the smallest; empty if there is none.

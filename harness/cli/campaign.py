@@ -152,15 +152,10 @@ def earlier_ones(folder: Path) -> list[Ledger]:
 
 def spec_of_cell(cell: Cell, seed: int) -> TrialSpec:
     """As ``duress run`` would; ``UserError`` names the cell."""
-    flags: dict[str, Any] = {**plans.flag_words(cell.flags), "seed": seed}
-    for name, value in (
-        ("mutant", cell.mutant),
-        ("workload", cell.workload),
-        ("nemesis", cell.nemesis),
-        ("cluster", cell.cluster),
-    ):
-        if value is not None:
-            flags[name] = value
+    where = {"mutant": cell.mutant, "workload": cell.workload}
+    where |= {"nemesis": cell.nemesis, "cluster": cell.cluster}
+    chosen = {name: value for name, value in where.items() if value is not None}
+    flags: dict[str, Any] = {**plans.flag_words(cell.flags), **chosen, "seed": seed}
     if "concurrency" in flags:
         flags["concurrency"] = str(flags["concurrency"])
     given = set(flags)

@@ -76,7 +76,7 @@ def test_the_tag_follows_the_folder_and_the_base(tmp_path, monkeypatch):
 
 
 def test_an_unknown_image_is_the_users_mistake():
-    with pytest.raises(UserError, match="no fixtures/images/nope; there are etcd, .*node, "):
+    with pytest.raises(UserError, match=r"no fixtures/images/nope; there are etcd, .*node, "):
         images.ensure("nope")
 
 
