@@ -121,7 +121,7 @@ def signed(folder: Path, which: str) -> list[Signed]:
         if run.verdict is None:
             continue
         schedule = run.spec.get("schedule")
-        # A trial that could not be shrunk to the end in time says nothing of the faults it needs.
+        # More than that are hardly all needed: the time for shrinking will have been over.
         needed = None
         if which == "shrunk" and schedule is not None and len(schedule) <= FEW_FAULTS:
             needed = [fault["kind"] for fault in schedule]
@@ -167,13 +167,14 @@ def say(folder: Path) -> None:
     """Print the tables."""
     kinds = {which: signed(folder, which) for which in ("found", "shrunk")}
     small = [each for each in kinds["shrunk"] if each.signature.faults is not None]
+    few = f"shrunk, at most {FEW_FAULTS} faults left"
     print("| trials | compared by | one mutant: the same | two mutants: different |")
     print("|---|---|---|---|")
     for title, trials, with_faults in (
         ("as found", kinds["found"], False),
         ("shrunk", kinds["shrunk"], False),
-        ("shrunk to the end", small, False),
-        ("shrunk to the end", small, True),
+        (few, small, False),
+        (few, small, True),
     ):
         same, of_same, apart, of_apart = pairs(trials, with_faults)
         told = "id and faults" if with_faults else "id"

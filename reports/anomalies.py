@@ -110,11 +110,11 @@ def _gist(anomaly: Anomaly, steps: Sequence[story.Step]) -> str:
     stuck = next((step.text for step in steps if step.kind == "stuck"), "")
     better = next((step.text for step in steps if step.kind == "instead"), "")
     if stuck and better and anomaly.details.get("states"):
-        return f"{stuck[:1].upper()}{stuck[1:]}. {better}"
+        return f"{words.sentence(stuck)}. {better}"
     text = words.line(anomaly.explanation, 2000)
     first = _SENTENCE_END.split(text, maxsplit=1)[0]
     first = first if len(first) <= GIST_LENGTH else f"{first[: GIST_LENGTH - 1]}…"
-    return first[:1].upper() + first[1:]
+    return words.sentence(first)
 
 
 _SUBJECTS = {

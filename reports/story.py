@@ -143,7 +143,7 @@ def _why(anomaly: Anomaly, better: str) -> str:
     text = words.printable(anomaly.explanation, 2000)
     if better and anomaly.details.get("states"):
         text = text.partition(" Every order that explains all results")[0]
-    return text[:1].upper() + text[1:]
+    return words.sentence(text)
 
 
 def _node_steps(

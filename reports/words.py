@@ -6,6 +6,7 @@ are replaced, long values are cut with a note of what is missing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 # C0 controls have printable pictures in Unicode; C1 controls, line separators, and the marks
 # that reorder or hide text are shown as "�" so that a log cannot lie about what it says.
+_NAME = re.compile(r"[a-z]+[-_]?\d")
+
 _UNPRINTABLE = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}
 _UNPRINTABLE[0x7F] = "␡"
 for _first, _last in (
@@ -237,3 +240,8 @@ def call(
 def _argument(data: Any, limit: int = 60) -> str:
     """A value that was given to a function; only objects lose their braces."""
     return f"({plain(data, limit)})" if isinstance(data, Mapping) else value(data, limit)
+
+
+def sentence(text: str) -> str:
+    """With a capital at the beginning, unless a name such as ``n1`` stands there."""
+    return text if _NAME.match(text) else text[:1].upper() + text[1:]

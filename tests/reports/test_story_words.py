@@ -303,3 +303,9 @@ def test_strange_details_do_no_harm(details):
     assert expectations.instead(history, anomaly) is not None
     assert witnesses.told_calls(history, anomaly)
     assert About.of(anomaly).elements == ()
+
+
+def test_a_sentence_begins_with_a_capital_unless_it_begins_with_a_name():
+    assert words.sentence("the read saw nothing") == "The read saw nothing"
+    assert words.sentence("n1 delivered 214") == "n1 delivered 214"
+    assert words.sentence("") == ""
