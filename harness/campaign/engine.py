@@ -23,6 +23,8 @@ RUNS = "runs"
 STILL_S = 1.0
 """How often the ledger is told for how long the campaign has been run."""
 
+LOCK_TRIES, LOCK_AGAIN_S = 5, 0.05
+
 ALL_DONE = "all trials are done"
 
 
@@ -170,10 +172,15 @@ class Campaign:
 def only_one(folder: Path) -> Iterator[None]:
     """Let no other process run this campaign meanwhile (``UserError`` if one does)."""
     with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{folder}: another process is running this campaign") from None
+        for left in reversed(range(LOCK_TRIES)):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:  # pages look for a moment whether somebody has it
+                if not left:
+                    problem = f"{folder}: another process is running this campaign"
+                    raise UserError(problem) from None
+                time.sleep(LOCK_AGAIN_S)
         yield
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,14 +68,19 @@ class Row(NamedTuple):
 
 
 class Ledger:
-    """The ledger in a campaign's folder; see :func:`.engine.only_one` for who may write."""
+    """The ledger in a campaign's folder; see :func:`.engine.only_one` for who may write.
 
-    def __init__(self, path: Path) -> None:
+    ``connect`` opens the file: to write, unless told otherwise.
+    """
+
+    def __init__(
+        self, path: Path, connect: Callable[[Path], sqlite3.Connection] | None = None
+    ) -> None:
         if not path.is_file():
             raise UserError(f"{path}: no such file; is {path.parent} a campaign's folder?")
         self.path = path
         try:
-            self._file = _connect(path)
+            self._file = (connect or _connect)(path)
             version = self._file.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path}: not a campaign's ledger: {error}") from None

@@ -8,10 +8,12 @@ from typing import Any
 import click
 
 from .. import registry
+from ..errors import UserError
 from . import interruption
 from .trial_options import STORE
 
 PORT = 8707
+CAMPAIGNS = "campaigns"
 
 
 @click.command(
@@ -22,6 +24,7 @@ What there is:
   /live              the trial that runs now, or the next one
   /compare?run=A&run=B
                      two runs side by side, what differs in them first
+  /campaigns         campaigns, also while they run
   /api/runs?…        the same as JSON; see docs/serve.md
 
 \b
@@ -36,6 +39,12 @@ index (.runs-index.sqlite in the folder of runs), which may be deleted at any ti
 reach it can read every run: it binds to loopback unless --host says otherwise. Ctrl-C ends it."""
 )
 @STORE
+@click.option(
+    "--campaigns",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where campaigns are.  [default: campaigns, if there is such a folder by then]",
+)
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -58,8 +67,17 @@ reach it can read every run: it binds to loopback unless --host says otherwise. 
     "own names with --host. May be given several times.",
 )
 @click.option("--quiet", is_flag=True, help="Print only the address.")
-def command(store_path: Path, host: str, port: int, names: tuple[str, ...], quiet: bool) -> int:
+def command(
+    store_path: Path,
+    campaigns: Path | None,
+    host: str,
+    port: int,
+    names: tuple[str, ...],
+    quiet: bool,
+) -> int:
     """Browse the runs in a folder, compare two, or watch one as it runs, in a browser."""
+    if campaigns is not None and not campaigns.is_dir():
+        raise UserError(f"--campaigns {campaigns}: no such folder")
     served = registry.load("reports", "serve")
     interruption.listen()
 
@@ -76,7 +94,7 @@ def command(store_path: Path, host: str, port: int, names: tuple[str, ...], quie
         click.echo("Ctrl-C ends it")
 
     try:
-        served(store_path, host, port, names, ready)
+        served(store_path, host, port, names, ready, campaigns or Path(CAMPAIGNS))
     except KeyboardInterrupt:
         click.echo("", err=True)
     return 0

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...harness.campaign.results import INFRASTRUCTURE, INVALID, KILLED, OUTCOMES, UNKNOWN, VALID
-from ...harness.campaign.summary import FIXED, GONE, KNOWN, NEW, CellSummary, Summary
+from ...harness.campaign.summary import (
+    FIXED,
+    GONE,
+    KNOWN,
+    NEW,
+    CellSummary,
+    FailureSummary,
+    Summary,
+)
 from .. import words
 from ..html import ASSETS as SHARED
 from ..html import policy
@@ -32,6 +40,15 @@ COLUMNS = {
 STATES = {NEW: "new", KNOWN: "known", FIXED: "fixed", GONE: "not seen"}
 
 
+Links = Callable[[str, str], list[tuple[str, str]]]
+"""Addresses and texts of links to a run folder of that name, and what the first is to be called."""
+
+
+def _in_folder(run: str, text: str) -> list[tuple[str, str]]:
+    """From a campaign's folder."""
+    return [(f"runs/{run}/report.html", text)]
+
+
 def page(
     summary: Summary, earlier: Sequence[Summary] = (), doubtful: Sequence[dict[str, Any]] = ()
 ) -> str:
@@ -47,15 +64,24 @@ def page(
         sentence=said.sentence,
         detail=said.detail,
         facts=sentences.facts(summary),
-        columns=[(kind, COLUMNS[kind]) for kind in OUTCOMES],
-        rows=[_row(cell, summary) for cell in summary.cells[:MOST_ROWS]],
-        rows_left_out=max(0, len(summary.cells) - MOST_ROWS),
-        failures=[_failure(each) for each in summary.failures],
-        states=STATES,
-        doubtful=[_doubtful(each) for each in doubtful[:TRIALS_TOLD_MAX]],
-        doubtful_left_out=max(0, len(doubtful) - TRIALS_TOLD_MAX),
         campaigns=[_campaign(each) for each in (summary, *earlier)],
+        **sections(summary, doubtful),
     )
+
+
+def sections(
+    summary: Summary, doubtful: Sequence[dict[str, Any]], links: Links = _in_folder
+) -> dict[str, Any]:
+    """What ``sections.html.j2`` is given: the failures, the matrix, trials without a verdict."""
+    return {
+        "columns": [(kind, COLUMNS[kind]) for kind in OUTCOMES],
+        "rows": [_row(cell, summary) for cell in summary.cells[:MOST_ROWS]],
+        "rows_left_out": max(0, len(summary.cells) - MOST_ROWS),
+        "failures": [_failure(each, links) for each in summary.failures],
+        "states": STATES,
+        "doubtful": [_doubtful(each, links) for each in doubtful[:TRIALS_TOLD_MAX]],
+        "doubtful_left_out": max(0, len(doubtful) - TRIALS_TOLD_MAX),
+    }
 
 
 def _row(cell: CellSummary, summary: Summary) -> dict[str, Any]:
@@ -82,30 +108,26 @@ def _state(cell: CellSummary) -> str:
     return "valid" if cell.outcomes.get(VALID) else "unknown"
 
 
-def _failure(each: Any) -> dict[str, Any]:
-    run = each.shrunk or each.run
+def _failure(each: FailureSummary, links: Links) -> dict[str, Any]:
+    smallest = links(each.shrunk, "the smallest") if each.shrunk else []
     return {
         "signature": words.line(each.signature, 60),
         "name": words.line(each.name, 200),
         "state": each.state,
         "trials": f"{each.trials:,}",
         "cells": [words.line(cell, 200) for cell in each.cells],
-        "run": words.line(each.run, 120),
-        "report": f"runs/{run}/report.html" if run else "",
-        "first": f"runs/{each.run}/report.html" if each.run and each.shrunk else "",
-        "is_shrunk": bool(each.shrunk),
+        "links": smallest + (links(each.run, "the first") if each.run else []),
     }
 
 
-def _doubtful(each: dict[str, Any]) -> dict[str, str]:
-    run = each["run"]
+def _doubtful(each: dict[str, Any], links: Links) -> dict[str, Any]:
     return {
         "number": str(each["number"]),
         "cell": words.line(str(each["cell"]), 200),
         "seed": str(each["seed"]),
         "outcome": COLUMNS[each["outcome"]],
         "error": words.line(str(each["error"] or ""), 300),
-        "report": f"runs/{run}/report.html" if run else "",
+        "links": links(each["run"], "report") if each["run"] else [],
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from starlette.responses import Response
 
-from . import run_filter, run_queries, run_summary
+from . import campaign_pages, run_filter, run_queries, run_summary
 from .addresses import parts_of, query_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from .app import Application
 
-ADDRESSES = ("runs", "runs/NAME", "groups", "timeline", "choices", "status")
+ADDRESSES = (
+    *("runs", "runs/NAME", "groups", "timeline", "choices", "status"),
+    *("campaigns", "campaigns/NAME", "campaigns/NAME/TIME"),
+)
 
 
 def encoded(value: Any) -> bytes:
@@ -33,6 +36,10 @@ def answer(application: Application, request: Request) -> Response:
         return _json(status(application))
     if len(asked) == 2 and asked[0] == "runs":
         return _one(application, asked[1])
+    if asked[:1] == ["campaigns"]:
+        told = campaign_pages.told(application.campaigns, asked[1:])
+        if told is not None:
+            return _json(told)
     if len(asked) != 1 or asked[0] not in ("runs", "groups", "timeline", "choices"):
         return _json({"error": f"expected one of /api/{', /api/'.join(ADDRESSES)}"}, 404)
     wanted = run_filter.parse(query_of(request), time.time())

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,29 +19,18 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ...harness.errors import UserError
-from . import api, archive, live_run, pages, run_files, run_names, shield
+from . import api, campaign_pages, live_run, pages, run_answers, run_names, shield
 from .addresses import parts_of
+from .campaign_folders import Campaigns
 from .index_keeper import IndexKeeper
 from .run_names import BadName
+from .run_place import RunPlace
 
 SHARED = ("tokens.css", "scales.js")
 """Files of the report's that pages use, too."""
 
-OURS = ("serve.css", "serve.js", "live.js", "wait.js")
+OURS = ("serve.css", "serve.js", "live.js", "wait.js", "campaign.js")
 TYPES = {".css": "text/css", ".js": "text/javascript"}
-PLAIN = (
-    ".json",
-    ".jsonl",
-    ".log",
-    ".txt",
-    ".edn",
-    ".toml",
-    ".xml",
-    ".csv",
-    ".conf",
-    ".cfg",
-    ".yml",
-)
 
 FRESH_WAIT_S = 0.25
 """How long a page waits for the index to take in what has just changed."""
@@ -50,12 +39,13 @@ ENDING_CHECK_S = 0.1
 
 
 class Application:
-    """The pages of one store."""
+    """The pages of one store, and of a folder of campaigns."""
 
-    def __init__(self, store: Path, keeper: IndexKeeper) -> None:
+    def __init__(self, store: Path, keeper: IndexKeeper, campaigns: Path | None = None) -> None:
         self.store = store
         self.keeper = keeper
-        self.live = live_run.LiveRuns(store)
+        self.runs = RunPlace.of_store(store)
+        self.campaigns = Campaigns(campaigns)
         self._ending = threading.Event()
         self.app = Starlette(
             routes=[
@@ -66,6 +56,8 @@ class Application:
                 Route("/api/{rest:path}", self._answer(api.answer)),
                 Route("/runs", lambda _: RedirectResponse("/")),
                 Route("/runs/{rest:path}", self._run),
+                Route("/campaigns", self._campaign),
+                Route("/campaigns/{rest:path}", self._campaign),
                 Route("/{rest:path}", self._answer(pages.not_found)),
             ],
         )
@@ -86,7 +78,7 @@ class Application:
 
     def folder(self, slug: str) -> Path:
         """The folder of a run; ``OSError`` if there is none of that name, or a link."""
-        return run_files.real_folder(self.store, run_names.decoded(slug))
+        return self.runs.folder(slug)
 
     # -- requests ----------------------------------------------------------------
 
@@ -94,13 +86,16 @@ class Application:
         """An endpoint that does its work in a thread, with mistakes said in one line."""
 
         async def endpoint(request: Request) -> Response:
-            return await run_in_threadpool(self._guarded, request, make)
+            return await self._threaded(request, lambda: make(self, request))
 
         return endpoint
 
-    def _guarded(self, request: Request, make: Callable[..., Response], *given: Any) -> Response:
+    async def _threaded(self, request: Request, make: Callable[[], Response]) -> Response:
+        return await run_in_threadpool(self._guarded, request, make)
+
+    def _guarded(self, request: Request, make: Callable[[], Response]) -> Response:
         try:
-            return make(self, request, *given)
+            return make()
         except (UserError, UnicodeError) as error:
             return pages.mistake(request, 400, str(error))
         except BadName as error:
@@ -123,28 +118,51 @@ class Application:
         return Response(content, media_type=TYPES[Path(name).suffix], headers=headers)
 
     async def _run(self, request: Request) -> Response:
-        """``/runs/NAME``, and what is below it: ``report``, ``files/…``, ``events``, archives."""
+        """``/runs/NAME``, and what is below it."""
         try:
             slug, *below = parts_of(request)[1:]
-            if slug == "latest":
-                return await run_in_threadpool(self._guarded, request, _latest, below)
-            if below == ["events"]:
-                if request.method == "HEAD":
-                    return Response(media_type="text/event-stream")
-                await run_in_threadpool(self.folder, slug)
-                return StreamingResponse(
-                    self._events(slug), media_type="text/event-stream", headers=_STREAM
-                )
+        except BadName as error:
+            return pages.mistake(request, 404, str(error))
+        if slug == "latest":
+            return await self._threaded(request, lambda: _latest(self, below))
+        return await self._of_run(request, self.runs, slug, below)
+
+    async def _campaign(self, request: Request) -> Response:
+        """``/campaigns``, and what is below it."""
+        try:
+            asked = parts_of(request)[1:]
+            if len(asked) > 3 and asked[2] == "runs":
+                place = await run_in_threadpool(self.campaigns.runs, asked[0], asked[1])
+                return await self._of_run(request, place, asked[3], asked[4:])
         except (BadName, OSError) as error:
             return pages.mistake(request, 404, str(error))
-        make = _BELOW.get(below[0] if below else "")
-        if make is None or (below and below[0] != "files" and len(below) > 1):
-            return pages.mistake(request, 404, "a run has a report, files, events and archives")
-        return await run_in_threadpool(self._guarded, request, make, slug, below[1:])
+        return await self._threaded(
+            request, lambda: campaign_pages.answer(self.campaigns, request, asked)
+        )
 
-    async def _events(self, slug: str) -> AsyncIterator[bytes]:
+    async def _of_run(
+        self, request: Request, place: RunPlace, slug: str, below: list[str]
+    ) -> Response:
+        """A run's page, and what is below it: ``report``, ``files/…``, ``events``, archives."""
+        if not below:
+            return await self._threaded(request, lambda: pages.run(self, place, slug))
+        if below != ["events"]:
+            return await self._threaded(
+                request, lambda: run_answers.answer(place, request, slug, below)
+            )
+        try:
+            if request.method != "HEAD":
+                await run_in_threadpool(place.folder, slug)
+        except (BadName, OSError) as error:
+            return pages.mistake(request, 404, str(error))
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
+        return StreamingResponse(
+            self._events(place.live[slug]), media_type="text/event-stream", headers=_STREAM
+        )
+
+    async def _events(self, run: live_run.LiveRun) -> AsyncIterator[bytes]:
         """The state of a trial whenever it has changed, until it has ended or nobody listens."""
-        run = self.live[slug]
         before = b""
         while not self._ending.is_set():
             state = await run_in_threadpool(run.snapshot)
@@ -170,72 +188,8 @@ def asset(name: str) -> bytes:
     return ((pages.SHARED_ASSETS if name in SHARED else pages.ASSETS) / name).read_bytes()
 
 
-def _latest(application: Application, request: Request, below: list[str]) -> Response:
+def _latest(application: Application, below: list[str]) -> Response:
     """The newest run, under its own name."""
     name = (application.store / "latest").readlink().name
     application.folder(run_names.encoded(name))
     return RedirectResponse("/".join(["/runs", run_names.encoded(name), *below]))
-
-
-def _report(application: Application, request: Request, slug: str, _: list[str]) -> Response:
-    """The report as it lies in the folder, else one made for this request."""
-    folder = application.folder(slug)
-    headers = {"content-security-policy": shield.REPORT}
-    try:
-        source = run_files.open_file(application.store, folder.name, ["report.html"])
-    except FileNotFoundError:
-        from .. import html, run_folder  # not needed to start
-
-        readable = run_files.readable_by_path(application.store, folder.name)
-        for relative in filter(None, pages.relatives(application, folder.name).values()):
-            run_files.readable_by_path(application.store, run_names.decoded(relative))
-        made = html.page(run_folder.load(readable)).encode("utf-8", "replace")
-        return Response(made, media_type="text/html", headers=headers)
-    return _sent(request, source, "text/html; charset=utf-8", headers)
-
-
-def _file(application: Application, request: Request, slug: str, below: list[str]) -> Response:
-    """A file of the run; the list of all of them where none is named."""
-    application.folder(slug)
-    if not below:
-        return pages.files(application, request, slug)
-    names = [run_names.decoded(part) for part in below]
-    source = run_files.open_file(application.store, run_names.decoded(slug), names)
-    headers = {"content-security-policy": shield.FILE}
-    if names[-1].lower().endswith(PLAIN):
-        return _sent(request, source, "text/plain; charset=utf-8", headers)
-    headers["content-disposition"] = f"attachment; filename*=UTF-8''{below[-1]}"
-    return _sent(request, source, "application/octet-stream", headers)
-
-
-def _sent(request: Request, source: BinaryIO, kind: str, headers: dict[str, str]) -> Response:
-    size = source.seek(0, 2)
-    source.seek(0)
-    headers["content-length"] = str(size)
-    if request.method == "HEAD":
-        source.close()
-        return Response(media_type=kind, headers=headers)
-    return StreamingResponse(archive.sent(source, size), media_type=kind, headers=headers)
-
-
-def _archive(
-    pack: Callable[[Path, str], Any], ending: str, kind: str
-) -> Callable[[Application, Request, str, list[str]], Response]:
-    def answer(application: Application, request: Request, slug: str, _: list[str]) -> Response:
-        name = application.folder(slug).name
-        headers = {"content-disposition": f"attachment; filename*=UTF-8''{slug}.{ending}"}
-        if request.method == "HEAD":
-            return Response(media_type=kind, headers=headers)
-        return StreamingResponse(pack(application.store, name), media_type=kind, headers=headers)
-
-    return answer
-
-
-_BELOW: dict[str, Callable[..., Response]] = {
-    "": pages.run,
-    "report": _report,
-    "report.html": _report,  # so do reports of shrunk runs call each other
-    "files": _file,
-    "archive.zip": _archive(archive.zipped, "zip", "application/zip"),
-    "archive.tar.gz": _archive(archive.tarred, "tar.gz", "application/gzip"),
-}

@@ -33,10 +33,13 @@ if TYPE_CHECKING:
 
     from .app import Application
     from .run_filter import RunFilter
+    from .run_place import RunPlace
 
 ASSETS = Path(__file__).parent / "assets"
 SHARED_ASSETS = ASSETS.parent.parent / "assets"
 """Those of reports."""
+
+CAMPAIGN_ASSETS = ASSETS.parent.parent / "campaign" / "assets"
 
 STATE_WORDS = {
     "invalid": "Invalid",
@@ -77,12 +80,12 @@ def runs(application: Application, request: Request) -> Response:
     index = application.keeper.index
     # Before the rows are read, so that whatever comes meanwhile counts as news.
     changes, indexing = application.keeper.changes, api.indexing(application)
-    page = run_queries.page(index, wanted)
+    found = run_queries.page(index, wanted)
     buckets = run_queries.timeline(index, wanted)
-    return _page(
+    return page(
         "runs.html.j2",
         wanted=wanted,
-        page=page,
+        page=found,
         groups=run_queries.groups(index, wanted),
         chart=drawings.bars(buckets, _axis_time(buckets)) if len(buckets) > 0 else None,
         choices=run_queries.choices(index, wanted),
@@ -94,33 +97,35 @@ def runs(application: Application, request: Request) -> Response:
     )
 
 
-def run(application: Application, request: Request, slug: str, _: list[str]) -> Response:
+def run(application: Application, place: RunPlace, slug: str) -> Response:
     """A run's report in a frame; while its trial runs, the live view."""
-    folder = application.folder(slug)
-    application.look()
+    folder = place.folder(slug)
+    around, judged = relatives(place, folder.name), None
     summary = run_summary.summarise(folder, time.time())
-    index = application.keeper.index
-    around = {**run_queries.around(index, slug), **relatives(application, folder.name)}
-    if summary.state == RUNNING:
+    if place.is_store:
+        application.look()
+        index = application.keeper.index
+        around |= run_queries.around(index, slug)
         judged = run_queries.last_judged(index)
-        return _page("live.html.j2", run=summary, around=around, judged=judged)
-    return _page("run.html.j2", run=summary, around=around)
+    if summary.state == RUNNING:
+        return page("live.html.j2", run=summary, place=place, around=around, judged=judged)
+    return page("run.html.j2", run=summary, place=place, around=around)
 
 
-def relatives(application: Application, name: str) -> dict[str, str | None]:
+def relatives(place: RunPlace, name: str) -> dict[str, Any]:
     """The run that this one was shrunk to, and the one that it was shrunk from (slugs)."""
-    found: dict[str, str | None] = {}
+    found: dict[str, Any] = {}
     for relation, file, field in (
         ("shrunk", "shrunk.json", "run"),
         ("shrunk_from", "trial.json", "shrunk_from"),
     ):
         found[relation] = None
         with contextlib.suppress(OSError, ValueError, RecursionError):
-            with run_files.open_file(application.store, name, [file]) as content:
+            with run_files.open_file(place.store, name, [file]) as content:
                 given = msgspec.json.decode(content.read(), type=dict[str, Any]).get(field)
             if isinstance(given, str):
                 slug = run_names.encoded(run_names.decoded(run_names.encoded(given)))
-                application.folder(slug)
+                place.folder(slug)
                 found[relation] = slug
     return found
 
@@ -131,13 +136,13 @@ def live(application: Application, request: Request) -> Response:
     running = run_queries.running(application.keeper.index)
     if running:
         return RedirectResponse(f"/runs/{running[0]['slug']}")
-    return _page("wait.html.j2", store=words.line(str(application.store), 200))
+    return page("wait.html.j2", store=words.line(str(application.store), 200))
 
 
-def files(application: Application, request: Request, slug: str) -> Response:
+def files(place: RunPlace, slug: str) -> Response:
     """The files of a run, each to look at or to keep."""
     name = run_names.decoded(slug)
-    found, more = run_files.files(application.store, name)
+    found, more = run_files.files(place.store, name)
     listed = [
         {
             "shown": "/".join(run_names.shown(part) for part in file.parts),
@@ -147,8 +152,8 @@ def files(application: Application, request: Request, slug: str) -> Response:
         }
         for file in found
     ]
-    summary = run_summary.summarise(application.folder(slug), time.time())
-    return _page("files.html.j2", run=summary, files=listed, more=more)
+    summary = run_summary.summarise(place.folder(slug), time.time())
+    return page("files.html.j2", run=summary, place=place, files=listed, more=more)
 
 
 def compare(application: Application, request: Request) -> Response:
@@ -160,12 +165,12 @@ def compare(application: Application, request: Request) -> Response:
         raise UserError(f"compare: expected two runs, got {len(asked)}")
     if len(asked) < 2:
         latest = run_queries.page(application.keeper.index, run_filter.RunFilter(per_page=300))
-        return _page("choose.html.j2", asked=asked, runs=latest.runs)
+        return page("choose.html.j2", asked=asked, runs=latest.runs)
     names = [run_names.decoded(slug) for slug in asked]
     folders = [run_files.readable_by_path(application.store, name) for name in names]
     found = comparison.compare(folders[0], folders[1])
     slugs = [run_names.encoded(folder.name) for folder in folders]
-    return _page(
+    return page(
         "compare.html.j2",
         found=found,
         slugs=slugs,
@@ -186,10 +191,11 @@ def mistake(request: Request, status: int, text: str) -> Response:
     said = words.line(text, 400)
     if request.url.path.startswith("/api/"):
         return Response(api.encoded({"error": said}), status, media_type="application/json")
-    return _page("mistake.html.j2", status=status, said=said)
+    return page("mistake.html.j2", status=status, said=said)
 
 
-def _page(template: str, status: int = 200, **given: Any) -> Response:
+def page(template: str, status: int = 200, **given: Any) -> Response:
+    """A page of ours."""
     text = environment().get_template(template).render(status=status, **given)
     return Response(text.encode("utf-8", "replace"), status, media_type="text/html")
 
@@ -200,7 +206,7 @@ def environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
-        loader=FileSystemLoader(ASSETS),
+        loader=FileSystemLoader([ASSETS, CAMPAIGN_ASSETS]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,7 +1,8 @@
 """Opens files of run folders for reading, and nothing else.
 
 Every step of a path is opened relative to the one before and never through a symbolic link, so that
-no name and no link, and no change between a check and its use, leads out of the store.
+no name and no link, and no change between a check and its use, leads out of the store. A
+store's own path has none, for whoever serves it has followed them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ LISTED_MAX, ARCHIVED_MAX = 2000, 200_000
 DEEPEST = 12
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -53,6 +55,27 @@ def open_file(store: Path, run: str, parts: Sequence[str]) -> BinaryIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def file_change(store: Path, run: str, parts: Sequence[str]) -> tuple[int, int, int]:
+    """By which a change of a regular file is known; ``OSError`` if there is no such file.
+
+    It is not opened: a process that closes a file loses SQLite's locks on it.
+    """
+    with _folder(store, [run, *parts[:-1]]) as folder:
+        about = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+    if not stat.S_ISREG(about.st_mode):
+        raise FileNotFoundError(f"{parts[-1]}: no regular file")
+    return about.st_ino, about.st_size, about.st_mtime_ns
+
+
+def folders(store: Path, names: Sequence[str]) -> list[str]:
+    """Names of the folders in a folder below the store, sorted; links are left out.
+
+    ``OSError`` if there is no such folder.
+    """
+    with _folder(store, names) as folder, os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
 def real_folder(store: Path, run: str) -> Path:
@@ -117,10 +140,11 @@ def _walk(folder: int, above: tuple[str, ...]) -> Iterator[FoundFile]:
 
 @contextlib.contextmanager
 def _folder(store: Path, names: Sequence[str]) -> Iterator[int]:
-    descriptor = os.open(store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    *above, last = [*store.absolute().parts, *names]
+    descriptor = os.open(above.pop(0), _STEP)
     try:
-        for name in names:
-            inner = os.open(name, _FOLDER, dir_fd=descriptor)
+        for name, how in (*((name, _STEP) for name in above), (last, _FOLDER)):
+            inner = os.open(name, how, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = inner
         yield descriptor

@@ -44,11 +44,13 @@ def serve(
     port: int,
     names: Sequence[str],
     ready: Callable[[str, Application], None],
+    campaigns: Path | None = None,
 ) -> None:
     """Answer until SIGINT or SIGTERM. ``ready`` is called with the address once it is bound.
 
-    ``names`` are further names that the server goes by. Raises ``UserError`` if the store is no
-    folder, or if the address cannot be had; and ``KeyboardInterrupt`` when it was ended.
+    ``names`` are further names that the server goes by; ``campaigns`` is the folder of campaigns,
+    which need not be there yet. Raises ``UserError`` if the store is no folder, or if the address
+    cannot be had; and ``KeyboardInterrupt`` when it was ended.
     """
     if not store.is_dir():
         raise UserError(
@@ -61,7 +63,7 @@ def serve(
         )
     listening = bound(host, port)
     try:
-        with application_of(store) as application:
+        with application_of(store, campaigns) as application:
             server = server_of(application, [*shield.own_names(host), *names])
             ready(address(listening), application)
             asyncio.run(server.serve([listening]))
@@ -70,8 +72,8 @@ def serve(
 
 
 @contextlib.contextmanager
-def application_of(store: Path) -> Iterator[Application]:
-    """The pages of a store, with an index that follows it meanwhile.
+def application_of(store: Path, campaigns: Path | None = None) -> Iterator[Application]:
+    """The pages of a store and of campaigns, with an index that follows the store meanwhile.
 
     Raises ``InfrastructureError`` if the index cannot be opened, as another process holds it.
     """
@@ -81,7 +83,7 @@ def application_of(store: Path) -> Iterator[Application]:
         raise InfrastructureError(f"{store / FILE}: {error}; it may be deleted") from None
     try:
         keeper.start()
-        yield Application(store.resolve(), keeper)
+        yield Application(store.resolve(), keeper, campaigns and campaigns.resolve())
     finally:
         keeper.stop()
         keeper.index.close()

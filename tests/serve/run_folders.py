@@ -83,10 +83,10 @@ def small_store(store):
 
 
 @contextmanager
-def served(store, names=()):
+def served(store, names=(), campaigns=None):
     """The server in a thread: its host and port."""
     listening = server.bound("127.0.0.1", 0)
-    with server.application_of(store) as application:
+    with server.application_of(store, campaigns) as application:
         running = server.server_of(application, names)
         thread = threading.Thread(target=running.run, args=([listening],))
         thread.start()

@@ -86,6 +86,7 @@ def test_mistakes_are_one_line(store, tmp_path):
         return done.stderr
 
     assert "no such folder; run something first" in said("--store", tmp_path / "nowhere")
+    assert "nowhere" in said("--store", store, "--campaigns", tmp_path / "nowhere")
     run = store / "20260301T063000-raft-0001"
     assert f"expected the folder it is in: --store {store}" in said("--store", run)
     assert "--host nowhere.invalid: " in said("--store", store, "--host", "nowhere.invalid")
