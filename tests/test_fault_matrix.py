@@ -49,6 +49,7 @@ def test_every_fault_works_on_local():
     assert_all_work("local")
 
 
+@pytest.mark.soak  # the tests of each nemesis try theirs
 @pytest.mark.docker
 def test_every_fault_works_on_docker():
     assert_all_work("docker")

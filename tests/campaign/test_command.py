@@ -112,7 +112,7 @@ def killed_three_times(tmp_path, seeds, after):
 
 
 def test_killed_three_times_it_ends_with_the_right_table(tmp_path):
-    killed_three_times(tmp_path, seeds=6, after=2)
+    killed_three_times(tmp_path, seeds=4, after=2)
 
 
 @pytest.mark.soak
