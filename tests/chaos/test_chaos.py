@@ -33,13 +33,13 @@ def options():
 @pytest.mark.parametrize(
     ("blow", "moment"),
     [
-        ("kill -9", "bring-up"),
+        pytest.param("kill -9", "bring-up", marks=pytest.mark.soak),
         ("kill -9", "injection"),
-        ("kill -9", "healing"),
-        ("SIGTERM", "injection"),
-        ("Ctrl-C", "bring-up"),
+        pytest.param("kill -9", "healing", marks=pytest.mark.soak),
+        pytest.param("SIGTERM", "injection", marks=pytest.mark.soak),
+        pytest.param("Ctrl-C", "bring-up", marks=pytest.mark.soak),
         ("Ctrl-C twice", "healing"),
-        ("Ctrl-C twice", "teardown"),
+        pytest.param("Ctrl-C twice", "teardown", marks=pytest.mark.soak),
     ],
 )
 def test_nothing_is_left_of_a_local_trial(tmp_path, blow, moment):
@@ -51,10 +51,10 @@ def test_nothing_is_left_of_a_local_trial(tmp_path, blow, moment):
 @pytest.mark.parametrize(
     ("blow", "moment"),
     [
-        ("kill -9", "bring-up"),
+        pytest.param("kill -9", "bring-up", marks=pytest.mark.soak),
         ("kill -9", "injection"),
         ("SIGTERM", "teardown"),
-        ("Ctrl-C twice", "healing"),
+        pytest.param("Ctrl-C twice", "healing", marks=pytest.mark.soak),
     ],
 )
 def test_nothing_is_left_of_a_trial_in_containers(tmp_path, blow, moment):
@@ -62,6 +62,7 @@ def test_nothing_is_left_of_a_trial_in_containers(tmp_path, blow, moment):
         assert_right(blows.strike(ground, blow, moment, Random(2), TAKES_S, tmp_path))
 
 
+@pytest.mark.soak
 @pytest.mark.docker
 def test_nothing_is_left_on_hosts(tmp_path, options):
     with grounds.hosts(tmp_path) as ground:
@@ -91,11 +92,9 @@ def test_a_node_without_room(tmp_path):
     assert_right(struck)
 
 
+@pytest.mark.soak
 @pytest.mark.docker
-@pytest.mark.parametrize(
-    "name",
-    ["ssh sessions killed", pytest.param("host killed for good", marks=pytest.mark.soak)],
-)
+@pytest.mark.parametrize("name", ["ssh sessions killed", "host killed for good"])
 def test_a_host_that_is_lost_in_the_midst_of_a_trial(tmp_path, name):
     with grounds.ssh_hosts.running(3, tmp_path) as hosts:
         ground = grounds.ground_of(hosts, "partition,kill,pause")
@@ -125,7 +124,7 @@ def cut_links(trial: str) -> int:
 @pytest.mark.parametrize(
     ("when", "states", "cut"),
     [
-        ("BeforeTheEffect", ["injecting"], 0),
+        pytest.param("BeforeTheEffect", ["injecting"], 0, marks=pytest.mark.soak),
         ("AfterTheEffect", ["injecting"], 12),
         ("AfterTheHeal", ["injecting", "injected", "healing"], 0),
     ],

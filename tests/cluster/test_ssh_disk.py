@@ -41,6 +41,7 @@ def test_a_correct_store_survives_power_cuts(hosts, tmp_path, user):
     assert hosts.leftovers() == ""
 
 
+@pytest.mark.soak
 def test_a_store_that_does_not_sync_is_found(hosts, tmp_path):
     done = duress(
         *("run", "wal-store", "--mutant", "no-fsync", "--on", "ssh", "--nodes", "3"),
@@ -105,6 +106,7 @@ def test_programs_of_the_host_do_not_see_the_mount(hosts, tmp_path):
     assert hosts.leftovers() == ""
 
 
+@pytest.mark.soak
 def test_what_is_stored_is_damaged_and_copies_are_brought_back(hosts, tmp_path):
     async def story():
         options = {**hosts.options, "disk": "layer"}

@@ -40,6 +40,7 @@ def test_resources_run_short_and_are_given_back(hosts, tmp_path):
     assert hosts.leftovers() == ""
 
 
+@pytest.mark.soak
 @needs(None if control_groups.parents() else "this machine has no control groups")
 def test_resources_by_control_groups_of_a_host(tmp_path):
     with running(1, tmp_path, control_groups=True) as host:
@@ -104,6 +105,7 @@ def test_clocks_of_our_own_nodes_follow_a_file(hosts, tmp_path):
     assert hosts.leftovers() == ""
 
 
+@pytest.mark.soak
 @needs(vdso.reason_unavailable())
 def test_clocks_of_etcd_are_wrong_and_true_again(hosts, tmp_path):
     async def story(cluster):
@@ -142,6 +144,7 @@ def test_raft_keeps_its_promise_under_all_of_them(hosts, tmp_path):
     assert hosts.leftovers() == ""
 
 
+@pytest.mark.soak
 def test_a_host_that_is_left_alone_relaxes_everything(hosts, tmp_path):
     arguments = ["run", "raft", "--on", "ssh", "--nodes", "3", "--time", "60", "--interval", "1"]
     arguments += ["--nemesis", "cpu,clock", "--set", "cpu-targets=all", "--set", "cpu-lasts=60"]

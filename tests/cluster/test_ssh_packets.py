@@ -55,6 +55,7 @@ def test_links_are_impaired_one_way_and_healed(hosts, tmp_path):
     assert "NFQUEUE" not in hosts.on(1, "iptables-save -t mangle")
 
 
+@pytest.mark.soak
 def test_what_is_impaired_stays_so_when_the_agent_is_killed(hosts, tmp_path):
     async def story(cluster):
         packets = cluster.network.packets
@@ -92,6 +93,7 @@ def test_connections_are_reset(hosts, tmp_path):
     assert hosts.leftovers() == ""
 
 
+@pytest.mark.soak
 def test_raft_keeps_its_promise(hosts, tmp_path):
     done = duress(
         *("run", "raft", "--on", "ssh", "--nodes", "2", "--time", "8", "--interval", "1"),

@@ -89,7 +89,9 @@ def run(tmp_path, *arguments):
 
 
 @pytest.mark.local
-@pytest.mark.parametrize("system", ["wal-store", "consistent-hashing"])
+@pytest.mark.parametrize(
+    "system", ["wal-store", pytest.param("consistent-hashing", marks=pytest.mark.soak)]
+)
 def test_right_versions_on_real_processes(system, tmp_path):
     often = ("--time", "8", "--interval", "1", "--settle", "0.5", "--nemesis", "kill")
     code, said, error = run(tmp_path, system, *often)
