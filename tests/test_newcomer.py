@@ -61,14 +61,15 @@ def test_a_name_must_be_one(name, tmp_path):
 
 @pytest.mark.local
 def test_a_new_suite_runs_at_once(suite, tmp_path):
-    code, told, error = trial("suite.py:MyStore", "--time", 5, folder=suite, store=tmp_path / "r")
+    often = ("--time", 6, "--interval", 0.8, "--seed", 3)  # each kind of fault surely comes
+    code, told, error = trial("suite.py:MyStore", *often, folder=suite, store=tmp_path / "r")
     assert (code, told["outcome"]) == (0, "valid"), error
 
 
 @pytest.mark.soak
 @pytest.mark.local
 def test_so_does_its_workload(suite, tmp_path):
-    flags = ("--workload", "workload.py:Registers", "--time", 5)
+    flags = ("--workload", "workload.py:Registers", "--time", 6, "--interval", 0.8, "--seed", 3)
     code, told, error = trial("suite.py:MyStore", *flags, folder=suite, store=tmp_path / "r")
     assert (code, told["outcome"]) == (0, "valid"), error
     assert "client raised" not in error
