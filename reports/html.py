@@ -36,6 +36,7 @@ from . import (
 )
 from .run_folder import Run
 from .statistics import Statistics
+from .templates import templates
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -177,16 +178,7 @@ def _asset(name: str) -> str:
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE)
+    return templates([ASSETS]).get_template(TEMPLATE)
 
 
 def _facts(run: Run, figures: Statistics) -> list[tuple[str, str]]:

@@ -39,11 +39,11 @@ def document(run: Run) -> bytes:
     else:
         parts = run.verdict.parts or {"verdict": run.verdict}
     started = _STARTED.fullmatch(str(run.spec.get("started", "")))
-    package = _text(f"duress.{run.spec.get('system', 'system')}")
+    package = xml_text(f"duress.{run.spec.get('system', 'system')}")
     suite = ElementTree.Element(
         "testsuite",
         id="0",
-        name=_text(f"duress {story.subject(run.spec)}"),
+        name=xml_text(f"duress {story.subject(run.spec)}"),
         package=package,
         hostname="localhost",
         timestamp=started[1] if started else NO_TIME,
@@ -57,14 +57,14 @@ def document(run: Run) -> bytes:
     known["signature"] = plain_story.signature(run.verdict)
     for name, value in known.items():
         if value is not None:
-            shown = _text(words.line(str(value), 2000)) or "-"
+            shown = xml_text(words.line(str(value), 2000)) or "-"
             ElementTree.SubElement(properties, "property", name=name, value=shown)
     for name, part in parts.items():
         suite.append(_case(run, figures, package, name, part))
-    ElementTree.SubElement(suite, "system-out").text = _text(
+    ElementTree.SubElement(suite, "system-out").text = xml_text(
         story.headline_of_run(run.spec, run.verdict, run.problems).sentence
     )
-    ElementTree.SubElement(suite, "system-err").text = _text("\n".join(run.problems))
+    ElementTree.SubElement(suite, "system-err").text = xml_text("\n".join(run.problems))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
@@ -76,8 +76,8 @@ def _case(
 ) -> ElementTree.Element:
     case = ElementTree.Element(
         "testcase",
-        name=_text(name),
-        classname=_text(f"{package}.{run.spec.get('workload', 'workload')}"),
+        name=xml_text(name),
+        classname=xml_text(f"{package}.{run.spec.get('workload', 'workload')}"),
         time="0",
     )
     if part.valid is True:
@@ -86,8 +86,8 @@ def _case(
     message = said.sentence if part.valid is False else said.detail
     tag = "failure" if part.valid is False else "error"
     kind = part.anomalies[0].name if part.anomalies else str(part.valid)
-    outcome = ElementTree.SubElement(case, tag, message=_text(message), type=_text(kind))
-    outcome.text = _text(_body(run, figures, part, said.detail))
+    outcome = ElementTree.SubElement(case, tag, message=xml_text(message), type=xml_text(kind))
+    outcome.text = xml_text(_body(run, figures, part, said.detail))
     return case
 
 
@@ -114,5 +114,6 @@ def _why_none(run: Run) -> str:
     return story.headline_of_run(run.spec, None, run.problems).detail
 
 
-def _text(text: str) -> str:
+def xml_text(text: str) -> str:
+    """What XML can hold of a text."""
     return _NOT_XML.sub("�", words.printable(text))

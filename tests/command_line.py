@@ -23,3 +23,10 @@ def said_by(*arguments, limit_s=200, folder=None):
     """Exit code, what it printed as JSON (``None``: nothing), and standard error."""
     done = duress(*arguments, limit_s=limit_s, folder=folder)
     return done.returncode, json.loads(done.stdout or "null"), done.stderr
+
+
+def told_by(*arguments, store, limit_s=300):
+    """Exit code and what it printed as JSON, with its run folders in ``store``."""
+    code, told, error = said_by(*arguments, "--json", "--store", store, limit_s=limit_s)
+    assert told is not None, error
+    return code, told

@@ -62,4 +62,3 @@ def remove(runs: Path, name: str) -> None:
     """Remove a run folder, if there is one."""
     if name:
         shutil.rmtree(runs / name, ignore_errors=True)
-        (runs / f".{name}.worker").unlink(missing_ok=True)

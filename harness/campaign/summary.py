@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from .ledger import Failure, Ledger
@@ -115,8 +113,3 @@ def said(summary: Summary) -> str:
     words |= {INFRASTRUCTURE: "could not be run", KILLED: "killed"}
     parts = [f"{summary.outcomes[k]:,} {w}" for k, w in words.items() if summary.outcomes.get(k)]
     return ", ".join(parts) or "nothing was run"
-
-
-def runs_of(summary: Summary) -> Path:
-    """The folder of the run folders."""
-    return Path(summary.folder) / "runs"

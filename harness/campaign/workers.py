@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from typing import Protocol
 import msgspec
 
 from .. import registry
+from ..cluster.in_thread import in_thread
 from ..errors import InfrastructureError
 from ..spec import TrialSpec
 from .plan import Limits
@@ -85,7 +87,9 @@ class Worker:
 
     def __init__(self, cluster: str, image: str) -> None:
         self._words = [sys.executable, "-m", MODULE, cluster, image]
+        self._cluster = cluster
         self._process: asyncio.subprocess.Process | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         self.trials = 0
 
     @property
@@ -93,20 +97,24 @@ class Worker:
         """Whether it can run another trial."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """Of the process, which there is once a trial was begun."""
+        assert self._process is not None
+        return self._process.pid
+
     async def run(self, spec: TrialSpec, folder: Path, limits: Limits) -> Result:
         """Run one, watched: it is killed if it takes too long or too much memory."""
         began = time.monotonic()
-        log = folder.with_name(f".{folder.name}.worker")
         if self._process is None:
-            with log.open("wb") as errors:
-                self._process = await asyncio.create_subprocess_exec(
-                    *self._words,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=errors,
-                    limit=LINE_MAX,
-                    start_new_session=True,
-                )
+            self._process = await asyncio.create_subprocess_exec(
+                *self._words,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=self._errors,
+                limit=LINE_MAX,
+                start_new_session=True,
+            )
         self.trials += 1
         process = self._process
         assert process.stdin is not None and process.stdout is not None
@@ -127,11 +135,10 @@ class Worker:
             answer.cancel()
         if not line:
             status = await process.wait()
-            said = " | ".join(_last_lines(log)) or "it said nothing"
+            said = " | ".join(self._last_errors()) or "it said nothing"
             why = f"the process of the trial ended with status {status}: {said}"
             name = folder.name if folder.is_dir() else ""
             return Result(INFRASTRUCTURE, run=name, wall_s=wall_s, error=why)
-        log.unlink(missing_ok=True)
         try:
             return msgspec.json.decode(line, type=Result)
         except msgspec.MsgspecError as error:
@@ -157,6 +164,7 @@ class Worker:
 
     async def end(self) -> None:
         """End it, by force if it does not otherwise. Idempotent."""
+        self._errors.close()
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -165,15 +173,22 @@ class Worker:
                 os.killpg(process.pid, number)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), GRACE_S)
-                return
+                break
+        if process.returncode == -signal.SIGKILL:
+            await self._clean()
 
+    async def _clean(self) -> None:
+        """Remove what a trial left that had no time to do so itself; other trials keep theirs."""
+        clean = getattr(registry.load("clusters", self._cluster), "clean", None)
+        if clean is not None:
+            with contextlib.suppress(InfrastructureError):  # the next `duress clean` does
+                await in_thread(clean, False)
 
-def _last_lines(log: Path) -> list[str]:
-    try:
-        text = log.read_text(errors="replace")
-    except FileNotFoundError:
-        return []
-    return [line.strip() for line in text.splitlines() if line.strip()][-ERROR_LINES_MAX:]
+    def _last_errors(self) -> list[str]:
+        """The last lines that the process wrote to its standard error."""
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").splitlines()
+        return [line.strip() for line in lines if line.strip()][-ERROR_LINES_MAX:]
 
 
 def resident_bytes(pid: int) -> int:

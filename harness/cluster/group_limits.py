@@ -6,7 +6,7 @@ Standard library only: this runs on hosts reached by ssh, too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import InfrastructureError
@@ -161,7 +161,8 @@ class GroupMemory:
 
         ``kills``: how many it has killed before. There may be nobody to be killed.
         """
-        victim = victims.largest(self._find())
+        programs = self._find()
+        victim = victims.largest(programs)
         if victim is None:
             return []
         marked = victims.Marked()
@@ -171,8 +172,11 @@ class GroupMemory:
             deadline = asyncio.get_running_loop().time() + OOM_TIMEOUT_S
             while victims.lives(victim) or self._oom_kills() == kills:
                 if not victims.lives(victim):  # of something else: then the next one
-                    if (victim := victims.largest(self._find())) is None:
-                        return []
+                    found = self._find()
+                    if not found:  # if the kernel killed, it was between two looks
+                        return _named(programs) if self._oom_kills() > kills else []
+                    programs, victim = found, victims.largest(found)
+                    assert victim is not None
                     marked.prefer(victim)
                 if hog.has_ended or asyncio.get_running_loop().time() > deadline:
                     raise InfrastructureError(
@@ -184,7 +188,7 @@ class GroupMemory:
         finally:
             hog.end()
             marked.forgive(self._find())
-        return [f"{victim.command} {victim.pid}"]
+        return _named([victim])
 
     async def relax(self) -> dict[str, Any]:
         """The limit that there was before."""
@@ -233,3 +237,7 @@ class GroupMemory:
         for name in names:
             if name not in self._before and (self._group.folder / name).exists():
                 self._before[name] = self._group.read(name)
+
+
+def _named(programs: Iterable[pids.Seen]) -> list[str]:
+    return [f"{seen.command} {seen.pid}" for seen in programs]

@@ -15,12 +15,12 @@ from .queue_shaper import PlaceRules
 Rules = Mapping[Link, Impairment]
 
 
-def checked_links(links: Iterable[Link], ends: Collection[str]) -> list[Link]:
+def checked_links(links: Iterable[Link], ends: Collection[str], wish: str = "impair") -> list[Link]:
     """Sorted; ``InfrastructureError`` if there is no such end."""
     found = sorted({(a, b) for a, b in links if a != b})
     if unknown := {end for link in found for end in link} - set(ends):
         raise InfrastructureError(
-            f"network: cannot impair links of {sorted(unknown)}; there are {', '.join(ends)}"
+            f"network: cannot {wish} links of {sorted(unknown)}; there are {', '.join(ends)}"
         )
     return found
 

@@ -21,6 +21,7 @@ from . import CLIENTS, Link, Network, Node, control_groups, local_links, namespa
 from .disks import OPTION as DISK_OPTION
 from .in_thread import in_thread
 from .layered_disk import Layers
+from .link_rules import checked_links
 from .local_control import launch
 from .local_node import LocalNode
 from .namespace_packets import NamespacePackets
@@ -60,12 +61,8 @@ class LocalNetwork:
         """Let exactly these directed links drop every packet, in one nftables transaction."""
         if self._filter is None:
             raise InfrastructureError("network: is not up; cut links between up() and down()")
-        if unknown := {end for link in links for end in link} - set(self._addresses):
-            raise InfrastructureError(
-                f"network: cannot cut links of {sorted(unknown)}; there are "
-                f"{', '.join(self._addresses)}"
-            )
-        pairs = frozenset((self._addresses[a], self._addresses[b]) for a, b in links if a != b)
+        chosen = checked_links(links, self._addresses, "cut")
+        pairs = frozenset((self._addresses[a], self._addresses[b]) for a, b in chosen)
         await in_thread(self._filter.cut, pairs)
         self._cut = frozenset(links)
         self.packets.were_cut(self._cut)

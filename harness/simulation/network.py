@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..cluster import CLIENTS, Link
-from ..errors import InfrastructureError
+from ..cluster.link_rules import checked_links
 from .impaired import SimPackets, torn
 from .latency import exponential
 from .life import Life, Struck
@@ -59,12 +59,7 @@ class SimNetwork:
 
     async def cut(self, links: frozenset[Link]) -> None:
         """Let exactly these directed links drop every message, from this moment on."""
-        if unknown := {end for link in links for end in link} - set(self._places):
-            raise InfrastructureError(
-                f"network: cannot cut links of {sorted(unknown)}; there are "
-                f"{', '.join(self._places)}"
-            )
-        self._cut = frozenset((a, b) for a, b in links if a != b)
+        self._cut = frozenset(checked_links(links, self._places, "cut"))
         self._set_wires()
         if self.trace is not None:
             self.trace.happened("cut", links=sorted(map(list, self._cut)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..cluster import CLIENTS, Link
-from ..errors import InfrastructureError
+from ..cluster.link_rules import checked_links
 from ..simulation.impaired import SimPackets
 from ..simulation.traffic import by_name, types
 from .link import RoutedLink
@@ -33,12 +33,7 @@ class RouterNetwork:
 
     async def cut(self, links: frozenset[Link]) -> None:
         """Let exactly these directed links drop every message, from this moment on."""
-        if unknown := {end for link in links for end in link} - set(self._places):
-            raise InfrastructureError(
-                f"network: cannot cut links of {sorted(unknown)}; there are "
-                f"{', '.join(self._places)}"
-            )
-        self._cut = frozenset((a, b) for a, b in links if a != b)
+        self._cut = frozenset(checked_links(links, self._places, "cut"))
         for link in self.router.links.values():
             self._apply(link)
         self.router.happened("cut", links=sorted(map(list, self._cut)))

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from ...harness.campaign.results import INFRASTRUCTURE, INVALID, KILLED, VALID
 from ...harness.campaign.summary import CellSummary, Summary
 from ..junit import NO_TIME
-from ..junit import _text as clean
+from ..junit import xml_text as clean
 from . import sentences
 
 

@@ -20,6 +20,7 @@ from ...harness.campaign.summary import (
 from .. import words
 from ..html import ASSETS as SHARED
 from ..html import policy
+from ..templates import templates
 from . import sentences
 
 if TYPE_CHECKING:
@@ -146,13 +147,4 @@ def _campaign(each: Summary) -> dict[str, str]:
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("campaign.html.j2")
+    return templates([ASSETS]).get_template("campaign.html.j2")

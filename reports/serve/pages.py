@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ...harness.errors import UserError
 from .. import words
+from ..templates import templates
 from . import (
     api,
     drawings,
@@ -203,16 +204,7 @@ def page(template: str, status: int = 200, **given: Any) -> Response:
 @cache
 def environment() -> Environment:
     """Templates with what they say things with."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader([ASSETS, CAMPAIGN_ASSETS]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    made = templates([ASSETS, CAMPAIGN_ASSETS])
     made.filters |= {
         "moment": moment,
         "iso": iso,

@@ -67,6 +67,14 @@ def found(folder):
     return rows, counts
 
 
+def rows_as_expected(path, folder, seeds):
+    """Every trial is counted once, and as when it is run by itself; how each ended."""
+    rows, counts = found(folder)
+    assert counts == (3 * seeds, 3 * seeds, 3 * seeds)
+    assert rows == expected(path)
+    return rows
+
+
 def killed_in_the_middle(path, tmp_path, after):
     """Run it, and kill -9 it when ``after`` more trials are done."""
     words = [*DURESS, "campaign", str(path), "--folder", str(tmp_path / "c"), "--quiet"]
@@ -98,9 +106,7 @@ def killed_three_times(tmp_path, seeds, after):
     )
     assert code == 1, error
     folder = only_folder(tmp_path)
-    rows, counts = found(folder)
-    assert counts == (3 * seeds, 3 * seeds, 3 * seeds)
-    assert rows == expected(path)
+    rows = rows_as_expected(path, folder, seeds)
     assert said["sessions"] == 4
     assert said["outcomes"]["invalid"] == list(rows.values()).count("invalid") > 0
     # Nothing is left that nobody counts: every run folder belongs to a trial that is done.

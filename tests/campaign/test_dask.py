@@ -17,7 +17,7 @@ from duress.harness.campaign.dask_workers import pack, unpack
 from duress.harness.campaign.ledger import FILE
 
 from ..command_line import duress, said_by
-from .test_command import COUNT, expected, found, only_folder, write
+from .test_command import COUNT, only_folder, rows_as_expected, write
 
 DASK = str(Path(sys.executable).with_name("dask"))
 
@@ -78,9 +78,7 @@ def lost_worker(tmp_path, seeds, after):
         code, said, error = said_by(*words, limit_s=3000)
         killer.join()
     assert code == 1, error
-    rows, counts = found(only_folder(tmp_path))
-    assert counts == (3 * seeds, 3 * seeds, 3 * seeds)
-    assert rows == expected(path)
+    rows_as_expected(path, only_folder(tmp_path), seeds)
     run = only_folder(tmp_path) / "runs" / said["failures"][0]["run"]
     assert (run / "report.html").is_file()  # it came back with its answer
 

@@ -117,6 +117,32 @@ def test_a_lack_of_memory_that_kills_nobody_is_found_out(tmp_path, monkeypatch):
         sleeper.wait()
 
 
+def test_it_says_whom_the_kernel_killed_between_two_looks(tmp_path):
+    """Of a shell and a command of it that is ending, the kernel takes the shell."""
+    made = group(tmp_path, memory_stat="anon 0\n", memory_max="max", memory_events="oom_kill 0\n")
+    programs = [subprocess.Popen(["sleep", "1000"]) for _ in range(2)]
+    looks = iter([2, 2])  # the first is at what they have
+
+    def find():
+        if next(looks, None) is not None:
+            return [pids.look(program.pid) for program in programs]
+        for program in programs:
+            program.kill()
+            program.wait()
+        (tmp_path / "memory.events").write_text("oom_kill 1\n")
+        return []
+
+    def end_the_largest():
+        programs[0].kill()
+        programs[0].wait()
+
+    async def story():
+        asyncio.get_running_loop().call_later(0.05, end_the_largest)
+        return await GroupMemory("n1", made, find, set()).squeeze(1)
+
+    assert run(story())["killed"] == [f"sleep {program.pid}" for program in programs]
+
+
 def wait_for_sleep(pid):
     """Until it sleeps it opens libraries."""
     for _ in range(500):

@@ -307,9 +307,11 @@ def test_groups_choices_and_times_as_json(ask_json):
 def test_new_runs_appear_without_a_restart(ask, ask_json, store):
     before = ask_json("/api/status")["changes"]
     run_folders.write(store, "20260309T000000-new", run_folders.spec(system="brand-new"))
-    while ask_json("/api/status")["changes"] == before:
+    deadline = time.monotonic() + 20
+    while ask_json("/api/runs?system=brand-new")["total"] == 0:  # the folder is there before it
+        assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert ask_json("/api/runs?system=brand-new")["total"] == 1
+    assert ask_json("/api/status")["changes"] > before
     assert "20260309T000000-new" in ask_json("/api/status")["running"]
     assert ask("/live").headers["location"] == "/runs/20260309T000000-new"
 
