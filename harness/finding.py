@@ -19,6 +19,7 @@ class Finding(msgspec.Struct, frozen=True):
     ``settings``  of ``--set``, as text.
     ``shows``     anomalies of which one must be reported; empty: a control, which must be valid.
     ``trials``    at most so many, until it shows; a control is tried so often.
+    ``controls``  of a control: the findings whose anomaly must not show under its settings.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Finding(msgspec.Struct, frozen=True):
     settings: Sequence[str] = ()
     shows: Sequence[str] = ()
     trials: int = 3
+    controls: Sequence[str] = ()
 
     @property
     def is_control(self) -> bool:

@@ -8,7 +8,6 @@ processes that is photographed while it runs. Times and names differ each time.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import shlex
 import subprocess
@@ -19,7 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pictures import CHROMIUM, IN_FEW_COLOURS, LARGEST_BYTES, ROOT, palette_png
+from photograph import CHROMIUM, in_few_colours
+from pictures import LARGEST_BYTES, ROOT
 
 FOLDER = ROOT / "docs" / "pages"
 WIDTH = 1100
@@ -96,9 +96,8 @@ def shot(page: Any, name: str, height: int) -> int:
     """Write what is seen as a small PNG; one line on it."""
     png = page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
     blank = page.context.new_page()  # our pages allow no script that is not theirs
-    shown = blank.evaluate(IN_FEW_COLOURS, base64.b64encode(png).decode())
+    small = in_few_colours(blank, png, WIDTH)
     blank.close()
-    small = palette_png(WIDTH, shown["colours"], base64.b64decode(shown["pixels"]))
     if len(small) > LARGEST_BYTES:
         print(f"{name}: expected at most {LARGEST_BYTES} bytes, got {len(small)}")
         return 1

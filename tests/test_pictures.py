@@ -1,28 +1,14 @@
 """The pictures in ``docs/``: all there, small, shown with what they show and how to repeat it."""
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from .scripts import ROOT, script
+
 PAGES = {path.name: path.read_text() for path in (ROOT / "docs").rglob("*.md")}
 
-
-def script():
-    spec = importlib.util.spec_from_file_location("pictures", ROOT / "scripts" / "pictures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Its dataclasses look their module up.
-    sys.modules["pictures"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-pictures = script()
+photograph, pictures = script("photograph"), script("pictures")
 
 
 @pytest.mark.parametrize("picture", pictures.PICTURES, ids=lambda picture: picture.name)
@@ -52,12 +38,12 @@ def test_each_planted_bug_of_raft_and_two_phase_commit_has_a_picture(name):
 
 def test_there_are_no_other_pictures():
     known = {f"{name}.png" for name in pictures.pictures()}
-    assert {path.name for path in pictures.FOLDER.iterdir()} == known
+    assert {path.name for path in pictures.FOLDER.glob("*.png")} == known
 
 
 def test_a_png_is_what_it_was_made_of():
     # Two rows of three pixels, in two colours.
-    png = pictures.palette_png(3, [0xFFFFFF, 0x102030], bytes([0, 1, 0, 1, 1, 0]))
+    png = photograph.palette_png(3, [0xFFFFFF, 0x102030], bytes([0, 1, 0, 1, 1, 0]))
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
     assert int.from_bytes(png[16:20], "big") == 3
     assert int.from_bytes(png[20:24], "big") == 2
