@@ -4,32 +4,73 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ..cluster.in_thread import in_thread
 from ..errors import UserError
 from ..store import RunFolder
 from .ledger import Failure, Ledger
 from .plan import Hooks, Plan
+from .results import NOT_FOR_TRIALS
 
-DURESS = [sys.executable, "-c", "from duress.harness.cli import main; main()"]
+DURESS = [
+    *(sys.executable, "-c"),
+    "from duress.harness.cli.trial_worker import end_with_parent; end_with_parent(); "
+    "from duress.harness.cli import main; main()",
+]
 TELL_TIMEOUT_S = 30.0
+END_TIMEOUT_S = 20.0
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A new failure, as hooks are told of it, once, after it was shrunk.
+
+    ``signature``, ``failure``  by which it is known, and its name.
+    ``cells``                   of the campaign in which it was seen so far.
+    ``seed``, ``command``       of the first trial that showed it, and that runs it again.
+    ``run``, ``shrunk``         folders of that trial and of the smallest one (on sim).
+    ``report``                  of the smallest one there is.
+    """
+
+    campaign: str
+    signature: str
+    failure: str
+    cells: list[str]
+    run: str
+    report: str
+    shrunk: str | None = None
+    system: str | None = None
+    mutant: str | None = None
+    seed: int | None = None
+    command: str | None = None
 
 
 class Care:
     """Shrinks each new failure on sim once, and then tells the hooks of it, once.
 
     ``complain``: is told what went wrong with that, which is no reason to stop a campaign.
+    ``known``: about which failures nothing is done; ``shrink_most``: how many are shrunk.
     """
 
-    def __init__(self, plan: Plan, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        complain: Callable[[str], None],
+        known: Callable[[Failure], bool] = lambda failure: False,
+        shrink_most: int | None = None,
+    ) -> None:
         self._plan = plan
         self._complain = complain
+        self._known = known
+        self._shrink_left = shrink_most
 
     async def found(self, ledger: Ledger, runs: Path) -> None:
         """As in ``Aftermath``. A failure that is found meanwhile is taken care of, too."""
@@ -37,11 +78,14 @@ class Care:
         while fresh := [each for each in ledger.failures() if each.signature not in tried]:
             for each in fresh:
                 tried.add(each.signature)
-                await self._one(ledger, runs, each)
+                if not self._known(each):
+                    await self._one(ledger, runs, each)
 
     async def _one(self, ledger: Ledger, runs: Path, failure: Failure) -> None:
         shrunk = failure.shrunk
-        if shrunk is None and self._plan.shrink:
+        if shrunk is None and self._plan.shrink and self._shrink_left != 0:
+            if self._shrink_left is not None:
+                self._shrink_left -= 1
             shrunk = await self._shrink(runs, failure)
             ledger.shrunk(failure.signature, shrunk)
         hooks = self._plan.hooks
@@ -57,15 +101,16 @@ class Care:
             return ""
         words = ["shrink", failure.run, "--store", str(runs), "--jobs", "1", "--json"]
         words += ["--minutes", f"{self._plan.shrink_minutes:g}"]
-        status, said, error = await _run([*DURESS, *words], b"", None)
+        silent = {k: v for k, v in os.environ.items() if k not in NOT_FOR_TRIALS}
+        status, said, error = await _run([*DURESS, *words], b"", None, silent)
         try:
             return Path(json.loads(said)["run"]).name
         except (ValueError, KeyError, TypeError):
             self._complain(f"shrinking {failure.run} ended with status {status}: {_last(error)}")
             return ""
 
-    async def _tell(self, hooks: Hooks, told: dict[str, Any]) -> bool:
-        content = json.dumps(told).encode()
+    async def _tell(self, hooks: Hooks, told: Notice) -> bool:
+        content = msgspec.json.encode(told)
         done = True
         if hooks.command:
             try:
@@ -81,23 +126,23 @@ class Care:
         return done
 
 
-def notice(campaign: str, runs: Path, failure: Failure, shrunk: str) -> dict[str, Any]:
+def notice(campaign: str, runs: Path, failure: Failure, shrunk: str) -> Notice:
     """What hooks are told of a failure."""
     spec = _spec(runs, failure.run)
     run = runs / (shrunk or failure.run)
-    return {
-        "campaign": campaign,
-        "signature": failure.signature,
-        "failure": failure.name,
-        "system": spec.get("system"),
-        "mutant": spec.get("mutant"),
-        "cells": failure.cells,
-        "seed": spec.get("seed"),
-        "run": str(runs / failure.run),
-        "shrunk": str(runs / shrunk) if shrunk else None,
-        "report": str(run / "report.html"),
-        "command": spec.get("command"),
-    }
+    return Notice(
+        campaign=campaign,
+        signature=failure.signature,
+        failure=failure.name,
+        system=spec.get("system"),
+        mutant=spec.get("mutant"),
+        cells=failure.cells,
+        seed=spec.get("seed"),
+        run=str(runs / failure.run),
+        shrunk=str(runs / shrunk) if shrunk else None,
+        report=str(run / "report.html"),
+        command=spec.get("command"),
+    )
 
 
 def _spec(runs: Path, run: str) -> dict[str, Any]:
@@ -109,11 +154,16 @@ def _spec(runs: Path, run: str) -> dict[str, Any]:
 
 
 async def _run(
-    words: list[str], content: bytes, timeout_s: float | None
+    words: list[str],
+    content: bytes,
+    timeout_s: float | None,
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[int, bytes, bytes]:
     """Exit status and what a command said; it is killed when time is up or we are cancelled."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=pipe)
+    process = await asyncio.create_subprocess_exec(
+        *words, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+    )
     try:
         said, error = await asyncio.wait_for(process.communicate(content), timeout_s)
     except TimeoutError:
@@ -122,7 +172,11 @@ async def _run(
         return -1, b"", f"not done after {timeout_s:g} s".encode()
     except BaseException:
         process.terminate()
-        await process.wait()
+        try:
+            await asyncio.wait_for(process.wait(), END_TIMEOUT_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
         raise
     return process.returncode or 0, said, error
 

@@ -3,29 +3,29 @@
 A trial is a function of its spec, so where it runs does not matter, as long as the machine can run
 its kind of cluster: each worker is asked once what it can run. Run folders travel back as
 archives. The scheduler runs the trials of a worker that is lost elsewhere; an answer counts once.
+What happens on a worker is in :mod:`.dask_room`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
+import contextlib
 import logging
-import tarfile
-import tempfile
+import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ... import __version__
-from .. import registry
 from ..errors import InfrastructureError, UserError
 from ..spec import TrialSpec
+from . import remains
+from .dask_room import abilities, leave, run_there, unpack
 from .plan import Limits
 from .results import INFRASTRUCTURE, Result
-from .workers import Worker
 
 CONNECT_TIMEOUT_S = 10
 ASK_AGAIN_S = 5.0
@@ -45,6 +45,7 @@ class DaskWorkers:
         self._threads: dict[str, int] = {}
         self._asked_at = 0.0
         self._number = 0
+        self._word = secrets.token_hex(8)
 
     @classmethod
     async def connect(cls, scheduler: str, limits: Limits) -> DaskWorkers:
@@ -99,6 +100,7 @@ class DaskWorkers:
             self._number += 1
             future = self._client.submit(
                 run_there,
+                self._word,
                 msgspec.json.encode(spec),
                 folder.name,
                 msgspec.json.encode(self._limits),
@@ -167,54 +169,16 @@ class DaskWorkers:
                 self._threads.pop(name, None)
         self._threads = {n: t for n, t in self._threads.items() if n in self._can}
 
+    async def tidy(self, kinds: Collection[str]) -> None:
+        """As in :class:`~.workers.Executor`, on every machine that has a worker now."""
+        await self._client.run(remains.remove, list(kinds), on_error="ignore")
+
     async def close(self) -> None:
         """As in :class:`~.workers.Executor`."""
+        with contextlib.suppress(OSError, TimeoutError):  # a worker that is lost has nothing to end
+            told = self._client.run(leave, self._word, on_error="ignore")
+            await asyncio.wait_for(told, CONNECT_TIMEOUT_S)
         cluster = getattr(self._client, "cluster", None)
         await self._client.close()
         if cluster is not None:
             await cluster.close()
-
-
-def abilities() -> dict[str, Any]:
-    """On a worker: its version, and of each kind of cluster why it cannot be had, or ``None``."""
-    clusters = {
-        name: registry.load("clusters", name).reason_unavailable()
-        for name in registry.names("clusters")
-    }
-    return {"duress": __version__, "clusters": clusters}
-
-
-def run_there(spec: bytes, name: str, limits: bytes) -> tuple[bytes, bytes]:
-    """On a worker: run a trial in a process of its own; its result and its run folder."""
-    trial = msgspec.json.decode(spec, type=TrialSpec)
-    image = getattr(registry.load("systems", trial.system), "image", None) or ""
-
-    async def story(folder: Path) -> Result:
-        worker = Worker(trial.cluster, image if trial.cluster != "sim" else "")
-        try:
-            return await worker.run(trial, folder, msgspec.json.decode(limits, type=Limits))
-        finally:
-            await worker.end()
-
-    with tempfile.TemporaryDirectory(prefix="duress-worker-") as room:
-        folder = Path(room) / name
-        result = asyncio.run(story(folder))
-        return msgspec.json.encode(result), pack(folder)
-
-
-def pack(folder: Path) -> bytes:
-    """A run folder as a compressed archive; empty if there is none."""
-    if not folder.is_dir():
-        return b""
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz", compresslevel=1) as archive:
-        archive.add(folder, arcname=".")
-    return content.getvalue()
-
-
-def unpack(archive: bytes, folder: Path) -> None:
-    """The folder of an archive; it cannot write elsewhere."""
-    if archive:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as content:
-            content.extractall(folder, filter="data")

@@ -14,8 +14,9 @@ from typing import Protocol
 from ..errors import DuressError, UserError
 from ..store import RunFolder
 from . import retention
-from .ledger import Ledger
+from .ledger import Failure, Ledger
 from .plan import Plan, Planned
+from .remains import cluster_of
 from .results import INFRASTRUCTURE, Result, of_folder
 from .workers import Executor
 
@@ -39,8 +40,9 @@ class Aftermath(Protocol):
 class Campaign:
     """A campaign under way, in the folder of its ledger.
 
-    ``progress``: called after every trial with the ledger. The plan may differ from the ledger's
-    in how much is run (budget, limits, …), not in what.
+    ``progress``: called after every trial; ``again``: with one that could not be run and is going
+    to be run again. ``known``: which failures do not count among those that end it early. The plan
+    may differ from the ledger's in how much is run (budget, limits, …), not in what.
     """
 
     def __init__(
@@ -50,12 +52,16 @@ class Campaign:
         executor: Executor,
         aftermath: Aftermath,
         progress: Callable[[Planned, Result], None],
+        again: Callable[[Planned, Result], None] = lambda trial, result: None,
+        known: Callable[[Failure], bool] = lambda failure: False,
     ) -> None:
         self._ledger = ledger
         self._plan = plan
         self._executor = executor
         self._aftermath = aftermath
         self._progress = progress
+        self._again = again
+        self._known = known
         self._runs = ledger.path.parent / RUNS
         self._began = time.monotonic()
         self._before_s = ledger.seconds
@@ -68,11 +74,13 @@ class Campaign:
         Cancelled, it ends the trials under way, which are run again another time.
         """
         self._runs.mkdir(parents=True, exist_ok=True)
-        recover(self._ledger, self._runs)
+        kinds = recover(self._ledger, self._runs)
         self._ledger.go_on()
         session = self._ledger.begin_session()
         why = "interrupted"
         try:
+            if kinds:
+                await self._executor.tidy(kinds)
             why = await self._until_the_end(session)
             await self._take_care()
             self._ledger.end(why)
@@ -112,6 +120,8 @@ class Campaign:
             free = min(free, self._plan.budget.trials - done)
         for each in self._ledger.waiting(max(0, free)):
             name = f"{each.number:06d}-{_label(each)}-{self._ledger.tries(each.number)}"
+            if self._ledger.sessions > 1:  # of the last one a trial may be just about to end
+                name += f"-{self._ledger.sessions}"
             self._ledger.begin(each.number, name)
             shutil.rmtree(self._runs / name, ignore_errors=True)
             task = asyncio.create_task(self._executor.run(each.spec, self._runs / name))
@@ -124,6 +134,7 @@ class Campaign:
         ):
             self._ledger.again(each.number)
             retention.remove(self._runs, result.run)
+            self._again(each, result)
             return
         new = self._ledger.finish(each.number, result)
         retention.prune(self._ledger, self._runs, self._plan.keep)
@@ -147,8 +158,10 @@ class Campaign:
             ledger.planned - ledger.count("waiting") >= plan.budget.trials
         ):
             return f"trials: {plan.budget.trials} were run"
-        if plan.stop.failures and len(ledger.failures()) >= plan.stop.failures:
-            return f"failures: {plan.stop.failures} different ones were found"
+        if plan.stop.failures:
+            fresh = sum(not self._known(each) for each in ledger.failures())
+            if fresh >= plan.stop.failures:
+                return f"failures: {plan.stop.failures} different ones were found"
         row = plan.stop.infrastructure
         if row and ledger.infrastructure_in_a_row() >= row:
             return f"infrastructure: {row} trials in a row could not be run"
@@ -184,15 +197,21 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def recover(ledger: Ledger, runs: Path) -> None:
-    """After a crash: what was under way has come to its end, or is run again."""
+def recover(ledger: Ledger, runs: Path) -> set[str]:
+    """After a crash: what was under way has come to its end, or is run again.
+
+    The kinds of clusters of which such trials may have left something.
+    """
+    kinds: set[str | None] = set()
     for number, name in ledger.running():
+        kinds.add(cluster_of(runs / name))
         result = of_folder(RunFolder(runs / name))
         if result is None:
             retention.remove(runs, name)
             ledger.again(number, uncounted=True)
         else:
             ledger.finish(number, result)
+    return {kind for kind in kinds if kind is not None}
 
 
 def _label(each: Planned) -> str:

@@ -7,6 +7,7 @@ under way, and decides by the folders.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +16,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..errors import InfrastructureError, UserError
+from ..errors import UserError
 from ..spec import TrialSpec
 from ..verdict import Signature
+from .ledger_file import Transaction, writing
 from .plan import Plan, Planned
 from .results import INFRASTRUCTURE, INVALID, Result
 
@@ -43,6 +45,10 @@ CREATE TABLE sessions (number INTEGER PRIMARY KEY, began REAL NOT NULL, seconds 
   ended TEXT);
 """
 
+_TRIAL = """CASE json_extract(CAST(spec AS TEXT), '$.cluster')
+  WHEN 'sim' THEN CAST(spec AS TEXT) ELSE CAST(number AS TEXT) END"""
+"""What tells one trial from another: on sim the spec with its seed, for all follows from them."""
+
 
 class Failure(NamedTuple):
     """A signature that was found: by which trials, and the run that is its smallest."""
@@ -58,13 +64,25 @@ class Failure(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One cell: how many of its trials there are, and how those that are done ended."""
+    """One cell: how many of its trials there are, and how those that are done ended.
+
+    ``distinct``: how many different ones of them were valid; see :meth:`Ledger.distinct`.
+    """
 
     cell: str
     planned: int
     outcomes: dict[str, int]
     signatures: dict[str, int]
     wall_s: float
+    distinct: int = 0
+
+
+class Retried(NamedTuple):
+    """Trials that could not be run and were run again: how many, and how many of them could not
+    be run in the end."""
+
+    trials: int
+    still: int
 
 
 class Ledger:
@@ -80,7 +98,7 @@ class Ledger:
             raise UserError(f"{path}: no such file; is {path.parent} a campaign's folder?")
         self.path = path
         try:
-            self._file = (connect or _connect)(path)
+            self._file = (connect or writing)(path)
             version = self._file.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path}: not a campaign's ledger: {error}") from None
@@ -93,7 +111,7 @@ class Ledger:
         temporary = path.with_suffix(".tmp")
         for leftover in (temporary, *temporary.parent.glob(f"{temporary.name}-*")):
             leftover.unlink(missing_ok=True)
-        file = _connect(temporary)
+        file = writing(temporary)
         encode = msgspec.json.Encoder().encode
         with file:
             file.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
@@ -277,20 +295,44 @@ class Ledger:
             if signature is not None:
                 row.signatures[signature] = row.signatures.get(signature, 0) + count
             found[cell] = row._replace(planned=row.planned + count, wall_s=row.wall_s + wall_s)
-        return list(found.values())
+        distinct = self.distinct("cell")
+        return [row._replace(distinct=distinct.get(row.cell, 0)) for row in found.values()]
+
+    def distinct(self, of: str) -> dict[str, int]:
+        """How many different valid trials there were of each ``cell``, ``system`` (with its mutant,
+        if it has one), or of ``all``.
+
+        Trials on sim with the same spec and seed are one: the second says nothing new.
+        """
+        field = "json_extract(CAST(spec AS TEXT), '$.{}')".format
+        system = f"{field('system')} || coalesce(':' || {field('mutant')}, '')"
+        what = {"cell": "cell", "system": system}
+        return dict(
+            self._file.execute(
+                f"SELECT {what.get(of, repr(of))}, count(DISTINCT {_TRIAL}) FROM trials "
+                "WHERE outcome = 'valid' GROUP BY 1 ORDER BY min(number)"
+            )
+        )
+
+    def retried(self) -> Retried:
+        """Which were run again; a trial that was interrupted is not among them."""
+        row = self._file.execute(
+            "SELECT count(*), total(outcome IS ?) FROM trials WHERE tries > 1", [INFRASTRUCTURE]
+        ).fetchone()
+        return Retried(row[0], int(row[1]))
 
     def failures(self) -> list[Failure]:
         """What was found, in the order in which it was found."""
         told = self._file.execute(
             "SELECT f.signature, f.name, f.first, count(t.number), f.shrunk, f.told, "
-            "group_concat(DISTINCT t.cell), "
+            "json_group_array(DISTINCT t.cell), "
             "(SELECT run FROM trials WHERE signature = f.signature AND run IS NOT NULL "
             " ORDER BY number LIMIT 1) "
             "FROM failures f JOIN trials t ON t.signature = f.signature "
             "GROUP BY f.signature ORDER BY f.first"
         )
         return [
-            Failure(sign, name, first, count, run or "", cells.split(","), shrunk, bool(known))
+            Failure(sign, name, first, count, run or "", json.loads(cells), shrunk, bool(known))
             for sign, name, first, count, shrunk, known, cells, run in told
         ]
 
@@ -343,34 +385,8 @@ class Ledger:
         with self._transaction():
             return self._file.execute(change, list(values))
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._file, self.path)
-
-
-class _Transaction:
-    """All of it or nothing; a full disk or another writer is an ``InfrastructureError``."""
-
-    def __init__(self, file: sqlite3.Connection, path: Path) -> None:
-        self._file = file
-        self._path = path
-
-    def __enter__(self) -> None:
-        self._file.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is None:
-            self._file.execute("COMMIT")
-            return
-        self._file.execute("ROLLBACK")
-        if isinstance(error, sqlite3.Error):
-            raise InfrastructureError(f"{self._path}: cannot write: {error}") from None
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    file = sqlite3.connect(path, isolation_level=None, timeout=10)
-    file.execute("PRAGMA journal_mode = WAL")
-    file.execute("PRAGMA synchronous = FULL")
-    return file
+    def _transaction(self) -> Transaction:
+        return Transaction(self._file, self.path)
 
 
 def _signature(result: Result) -> Signature | None:

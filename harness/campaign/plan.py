@@ -124,9 +124,14 @@ class Cell(msgspec.Struct, frozen=True):
     settings: dict[str, str]
 
     @property
+    def subject(self) -> str:
+        """The system, with its mutant if it has one."""
+        return self.system + (f":{self.mutant}" if self.mutant else "")
+
+    @property
     def name(self) -> str:
         """What tells it from the others of its plan, in a line."""
-        words = [self.system + (f":{self.mutant}" if self.mutant else "")]
+        words = [self.subject]
         words += [word for word in (self.workload, self.nemesis, self.cluster) if word]
         words += [f"{name}={value}" for name, value in sorted(self.flags.items())]
         words += [f"{name}={value}" for name, value in sorted(self.settings.items())]

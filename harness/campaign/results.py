@@ -17,6 +17,9 @@ INFRASTRUCTURE = "infrastructure"
 KILLED = "killed"
 """The trial took more time or memory than it may, and was killed. Not run again."""
 
+NOT_FOR_TRIALS = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
+"""Variables of the environment that ask for a word on each trial: a campaign says one on all."""
+
 OUTCOMES = (VALID, INVALID, UNKNOWN, INFRASTRUCTURE, KILLED)
 
 

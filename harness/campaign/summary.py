@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from .confidence import bound
 from .ledger import Failure, Ledger
 from .results import INFRASTRUCTURE, INVALID, KILLED, OUTCOMES, UNKNOWN, VALID
 
@@ -11,13 +12,20 @@ NEW, KNOWN, FIXED, GONE = "new", "known", "fixed", "not seen"
 
 
 class CellSummary(msgspec.Struct, frozen=True):
-    """A cell: how many trials were planned, how many ended how, which failures it had."""
+    """A cell: how many trials were planned, how many ended how, which failures it had.
+
+    ``distinct``  how many different valid trials there were (on sim, the same spec with the same
+                  seed is the same trial).
+    ``known``     those of the signatures that a baseline knows here.
+    """
 
     cell: str
     planned: int
     outcomes: dict[str, int]
     signatures: dict[str, int]
     wall_s: float
+    distinct: int = 0
+    known: list[str] = []
 
 
 class FailureSummary(msgspec.Struct, frozen=True):
@@ -39,8 +47,15 @@ class FailureSummary(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A campaign. ``bound``: a trial of a valid campaign fails with at most this probability, with
-    95 % confidence (the rule of three: 3/n after n trials without a failure); ``None`` otherwise.
+    """A campaign.
+
+    ``bound``     below which the chance of a failure a trial is, with 95 % confidence, if there was
+                  none (a gate: none that its baseline does not know); ``None`` otherwise. See
+                  :mod:`.confidence`.
+    ``distinct``  how many different valid trials there were.
+    ``retried``   how many could not be run and were run again; ``retried_still`` of them that
+                  could not be run in the end either.
+    ``before``    folder of the campaign that it is compared with; ``baseline``: or the file.
     """
 
     name: str
@@ -55,13 +70,18 @@ class Summary(msgspec.Struct, frozen=True):
     failures: list[FailureSummary]
     bound: float | None
     before: str = ""
+    distinct: int = 0
+    retried: int = 0
+    retried_still: int = 0
+    baseline: str = ""
 
 
 def summary_of(ledger: Ledger, before: Ledger | None = None) -> Summary:
     """The summary of a ledger, compared with that of the campaign before."""
     rows = ledger.rows()
     outcomes = dict.fromkeys(OUTCOMES, 0) | ledger.outcomes()
-    clean = outcomes[VALID]
+    distinct = ledger.distinct("all").get("all", 0)
+    retried = ledger.retried()
     return Summary(
         name=ledger.plan.name,
         folder=str(ledger.path.parent),
@@ -73,8 +93,11 @@ def summary_of(ledger: Ledger, before: Ledger | None = None) -> Summary:
         sessions=ledger.sessions,
         cells=[CellSummary(*row) for row in rows],
         failures=_failures(ledger, before),
-        bound=3 / clean if clean and not outcomes[INVALID] else None,
+        bound=None if outcomes[INVALID] else bound(distinct),
         before=str(before.path.parent) if before is not None else "",
+        distinct=distinct,
+        retried=retried.trials,
+        retried_still=retried.still,
     )
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from .. import registry
 from ..cluster.in_thread import in_thread
 from ..errors import InfrastructureError
 from ..spec import TrialSpec
+from . import remains
 from .plan import Limits
 from .results import INFRASTRUCTURE, KILLED, Result
 
@@ -43,6 +45,10 @@ class Executor(Protocol):
 
     async def run(self, spec: TrialSpec, folder: Path) -> Result:
         """Run one. What goes wrong is in the result; cancelled, it ends the trial first."""
+        ...
+
+    async def tidy(self, kinds: Collection[str]) -> None:
+        """Remove what trials left on these kinds of clusters that came to a sudden end."""
         ...
 
     async def close(self) -> None:
@@ -74,6 +80,10 @@ class LocalWorkers:
         else:
             await worker.end()
         return result
+
+    async def tidy(self, kinds: Collection[str]) -> None:
+        """As in :class:`Executor`."""
+        await in_thread(remains.remove, kinds)
 
     async def close(self) -> None:
         """As in :class:`Executor`."""
@@ -174,15 +184,8 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), GRACE_S)
                 break
-        if process.returncode == -signal.SIGKILL:
-            await self._clean()
-
-    async def _clean(self) -> None:
-        """Remove what a trial left that had no time to do so itself; other trials keep theirs."""
-        clean = getattr(registry.load("clusters", self._cluster), "clean", None)
-        if clean is not None:
-            with contextlib.suppress(InfrastructureError):  # the next `duress clean` does
-                await in_thread(clean, False)
+        if process.returncode == -signal.SIGKILL:  # it had no time to do so itself
+            await in_thread(remains.remove, [self._cluster])
 
     def _last_errors(self) -> list[str]:
         """The last lines that the process wrote to its standard error."""

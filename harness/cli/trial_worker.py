@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from .. import registry, trial
-from ..campaign.results import INFRASTRUCTURE, Result, of_folder
+from ..campaign.results import INFRASTRUCTURE, NOT_FOR_TRIALS, Result, of_folder
 from ..errors import DuressError
 from ..spec import TrialSpec
 from ..store import RunFolder
@@ -39,6 +39,8 @@ def main(cluster: str, image: str | None) -> None:
     """Run what is asked for until there is no more."""
     interruption.listen()
     end_with_parent()
+    for name in NOT_FOR_TRIALS:
+        os.environ.pop(name, None)
     answers = os.dup(1)
     os.dup2(2, 1)  # whoever prints, prints elsewhere
     prepare = getattr(registry.load("clusters", cluster), "prepare", None)

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from ...harness.campaign.results import INFRASTRUCTURE, INVALID, KILLED, VALID
+from ...harness.campaign.gate import Report
+from ...harness.campaign.results import INFRASTRUCTURE, KILLED, UNKNOWN, VALID
 from ...harness.campaign.summary import CellSummary, Summary
 from ..junit import NO_TIME
 from ..junit import xml_text as clean
-from . import sentences
+from . import gate_words, sentences
 
 
-def document(summary: Summary) -> bytes:
-    """A failure for a cell with an invalid trial, an error for one where nothing was judged."""
-    states = {cell.cell: _state(cell) for cell in summary.cells}
+def document(summary: Summary, gate: Report | None = None) -> bytes:
+    """A failure for a cell with an invalid trial, an error for one where nothing was judged.
+
+    In a gate, failures that its baseline knows are no failures, and a trial without a verdict is an
+    error: so the document fails whenever the gate does.
+    """
+    states = {cell.cell: _state(cell, gate is not None) for cell in summary.cells}
+    kind = "gate" if gate else "campaign"
+    said = gate_words.headline(gate) if gate else sentences.headline(summary)
+    facts = gate_words.facts(gate, summary) if gate else sentences.facts(summary)
     package = clean(f"duress.{summary.name}")
     suite = ElementTree.Element(
         "testsuite",
         id="0",
-        name=clean(f"duress campaign {summary.name}"),
+        name=clean(f"duress {kind} {summary.name}"),
         package=package,
         hostname="localhost",
         timestamp=NO_TIME,
@@ -27,11 +35,14 @@ def document(summary: Summary) -> bytes:
         errors=str(sum(state == "error" for state in states.values())),
         time=f"{summary.seconds:.3f}",
     )
-    ElementTree.SubElement(suite, "properties")
+    properties = ElementTree.SubElement(suite, "properties")
+    for label, value in facts:
+        name = label.lower().replace(" ", "-")
+        ElementTree.SubElement(properties, "property", name=name, value=clean(value) or "-")
     for cell in summary.cells:
         suite.append(_case(cell, summary, package, states[cell.cell]))
-    said = sentences.headline(summary)
-    ElementTree.SubElement(suite, "system-out").text = clean(f"{said.sentence}\n{said.detail}")
+    lines = [said.sentence, said.detail, *(_gate_lines(gate) if gate else [])]
+    ElementTree.SubElement(suite, "system-out").text = clean("\n".join(filter(None, lines)))
     ElementTree.SubElement(suite, "system-err").text = ""
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
@@ -39,10 +50,17 @@ def document(summary: Summary) -> bytes:
     return ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True) + b"\n"
 
 
-def _state(cell: CellSummary) -> str:
-    if cell.outcomes.get(INVALID):
+def _gate_lines(gate: Report) -> list[str]:
+    rows = [": ".join(filter(None, row[:5])) for row in gate_words.rows(gate)]
+    bounds = [f"{name}: {said}" for name, said in gate_words.bounds(gate)]
+    return [*rows, gate_words.meaning(gate), *bounds]
+
+
+def _state(cell: CellSummary, is_strict: bool) -> str:
+    if set(cell.signatures) - set(cell.known):
         return "failure"
-    return "" if cell.outcomes.get(VALID) else "error"
+    doubtful = is_strict and any(cell.outcomes.get(k) for k in (UNKNOWN, INFRASTRUCTURE, KILLED))
+    return "" if (cell.outcomes.get(VALID) or cell.known) and not doubtful else "error"
 
 
 def _case(cell: CellSummary, summary: Summary, package: str, state: str) -> ElementTree.Element:
@@ -57,8 +75,9 @@ def _case(cell: CellSummary, summary: Summary, package: str, state: str) -> Elem
         each = known[sign]
         run = each.shrunk or each.run
         where = f"{summary.folder}/runs/{run}/report.html" if run else "its run was removed"
-        lines.append(f"{each.name} ({sign}, {each.state}), {trials:,} trials: {where}")
-    broken = [known[sign].name for sign in cell.signatures]
+        known_here = "known" if sign in cell.known else each.state
+        lines.append(f"{each.name} ({sign}, {known_here}), {trials:,} trials: {where}")
+    broken = [known[sign].name for sign in cell.signatures if sign not in cell.known]
     why = "could not be run" if cell.outcomes.get(INFRASTRUCTURE) else "no verdict"
     why = "killed" if cell.outcomes.get(KILLED) else why
     outcome = ElementTree.SubElement(

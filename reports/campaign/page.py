@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...harness.campaign.gate import Report
 from ...harness.campaign.results import INFRASTRUCTURE, INVALID, KILLED, OUTCOMES, UNKNOWN, VALID
 from ...harness.campaign.summary import (
     FIXED,
@@ -21,7 +22,7 @@ from .. import words
 from ..html import ASSETS as SHARED
 from ..html import policy
 from ..templates import templates
-from . import sentences
+from . import gate_words, sentences
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -38,6 +39,7 @@ COLUMNS = {
     INFRASTRUCTURE: "Could not be run",
     KILLED: "Killed",
 }
+BADGES = {"valid": "Valid", "invalid": "Invalid", "unknown": "Unknown", "none": "Nothing run"}
 STATES = {NEW: "new", KNOWN: "known", FIXED: "fixed", GONE: "not seen"}
 
 
@@ -51,20 +53,26 @@ def _in_folder(run: str, text: str) -> list[tuple[str, str]]:
 
 
 def page(
-    summary: Summary, earlier: Sequence[Summary] = (), doubtful: Sequence[dict[str, Any]] = ()
+    summary: Summary,
+    earlier: Sequence[Summary] = (),
+    doubtful: Sequence[dict[str, Any]] = (),
+    gate: Report | None = None,
 ) -> str:
     """The page as text. ``earlier``: campaigns of this name before, the newest first;
-    ``doubtful``: trials without a verdict, as the ledger gives them."""
+    ``doubtful``: trials without a verdict, as the ledger gives them; ``gate``: what it says."""
     style = "".join(path.read_text() for path in STYLES)
-    said = sentences.headline(summary)
+    said = gate_words.headline(gate) if gate else sentences.headline(summary)
     return _template().render(
         policy=policy([], style),
         style=style,
         name=words.line(summary.name, 80),
         state=said.state,
+        badge=gate_words.BADGES[gate.result] if gate else BADGES[said.state],
         sentence=said.sentence,
         detail=said.detail,
-        facts=sentences.facts(summary),
+        kind="gate" if gate else "campaign",
+        facts=gate_words.facts(gate, summary) if gate else sentences.facts(summary),
+        gate=_gate(gate) if gate else None,
         campaigns=[_campaign(each) for each in (summary, *earlier)],
         **sections(summary, doubtful),
     )
@@ -80,8 +88,21 @@ def sections(
         "rows_left_out": max(0, len(summary.cells) - MOST_ROWS),
         "failures": [_failure(each, links) for each in summary.failures],
         "states": STATES,
+        "by_baseline": bool(summary.baseline),
         "doubtful": [_doubtful(each, links) for each in doubtful[:TRIALS_TOLD_MAX]],
         "doubtful_left_out": max(0, len(doubtful) - TRIALS_TOLD_MAX),
+    }
+
+
+def _gate(gate: Report) -> dict[str, Any]:
+    return {
+        "rows": [
+            {**each._asdict(), "links": _in_folder(each.run, "report") if each.run else []}
+            for each in gate_words.rows(gate)
+        ],
+        "meaning": gate_words.meaning(gate),
+        "bounds": gate_words.bounds(gate)[:MOST_ROWS],
+        "chips": {"new": "invalid", "expired": "invalid", "known": "unknown"},
     }
 
 
@@ -94,7 +115,8 @@ def _row(cell: CellSummary, summary: Summary) -> dict[str, Any]:
         "planned": f"{cell.planned:,}",
         "done": f"{done:,}",
         "counts": {kind: f"{cell.outcomes.get(kind, 0):,}" for kind in OUTCOMES},
-        "state": _state(cell),
+        "state": state_of(cell),
+        "chip": {"known": "unknown"}.get(state_of(cell), state_of(cell)),
         "failures": [
             (words.line(sign, 60), words.line(names.get(sign, sign), 120), f"{trials:,}")
             for sign, trials in failures
@@ -103,9 +125,11 @@ def _row(cell: CellSummary, summary: Summary) -> dict[str, Any]:
     }
 
 
-def _state(cell: CellSummary) -> str:
-    if cell.outcomes.get(INVALID):
-        return "invalid"
+def state_of(cell: CellSummary) -> str:
+    """``invalid``: a promise was broken in it, in a way that no baseline knows; ``known``: only in
+    ways that one knows; ``valid``; or ``unknown``: nothing was judged."""
+    if cell.signatures:
+        return "invalid" if set(cell.signatures) - set(cell.known) else "known"
     return "valid" if cell.outcomes.get(VALID) else "unknown"
 
 

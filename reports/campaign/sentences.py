@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+from ...harness.campaign.confidence import rule
 from ...harness.campaign.results import INVALID, VALID
 from ...harness.campaign.summary import KNOWN, NEW, Summary, said
 from .. import words
@@ -38,16 +40,21 @@ def headline(summary: Summary) -> Headline:
 
 
 def meaning(summary: Summary) -> str:
-    """What it means that nothing failed (the rule of three)."""
+    """What it means that nothing failed."""
     if summary.bound is None:
         return ""
-    if summary.bound >= 1:
-        return "So few trials say next to nothing about how rare a failure is."
+    trials = words.count(summary.distinct, "independent trial")
     return (
-        f"If trials fail independently with some probability, it is below {summary.bound:.2g} "
-        f"(3/{summary.outcomes[VALID]}) with 95 % confidence, for these systems, faults and "
-        "lengths of trials. Bugs that these never reach are not bounded by it."
+        f"With 0 failures in {trials}, the chance of one is below {percent(summary.bound)} a trial "
+        f"({rule(summary.distinct)}) with 95 % confidence, for these systems, faults and lengths "
+        "of trials. Bugs that these never reach are not bounded by it."
     )
+
+
+def percent(chance: float) -> str:
+    """Three digits of it, never less than it is."""
+    digits = 2 - math.floor(math.log10(100 * chance))
+    return f"{math.ceil(100 * chance * 10**digits - 1e-6) / 10**digits:g} %"
 
 
 def facts(summary: Summary) -> list[tuple[str, str]]:
@@ -55,10 +62,23 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     found = [
         ("Trials", f"{summary.done:,} of {summary.planned:,}"),
         ("Ended", said(summary)),
-        ("Took", f"{summary.seconds / 60:.1f} minutes"),
+        ("Took", took(summary.seconds)),
     ]
     if summary.sessions > 1:
         found.append(("Sessions", str(summary.sessions)))
+    if summary.retried:
+        found.append(("Run again", run_again(summary.retried, summary.retried_still)))
     if summary.ended:
         found.append(("Why it ended", words.line(summary.ended, 120)))
     return found
+
+
+def took(seconds: float) -> str:
+    """``41 s`` or ``12.3 minutes``."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} minutes"
+
+
+def run_again(trials: int, still: int) -> str:
+    """``2 trials that could not be run``, and what became of them."""
+    then = f"{still:,} of them not then either" if still else "then they could"
+    return f"{words.count(trials, 'trial')} that could not be run; {then}"

@@ -4,6 +4,9 @@ import asyncio
 from pathlib import Path
 from random import Random
 
+from duress.harness.campaign import plan as plans
+from duress.harness.campaign.engine import Campaign
+from duress.harness.campaign.ledger import FILE, Ledger
 from duress.harness.campaign.plan import Matrix, Plan
 from duress.harness.campaign.results import INVALID, VALID, Result
 from duress.harness.spec import TrialSpec
@@ -30,6 +33,20 @@ def make(cell, seed):
     )
 
 
+def short_spec(time_s):
+    """A trial of Raft on sim that takes a moment."""
+    return TrialSpec(
+        system="raft",
+        workload="register",
+        nemeses=[],
+        cluster="sim",
+        nodes=["n1", "n2", "n3"],
+        seed=1,
+        concurrency=3,
+        time_limit_s=time_s,
+    )
+
+
 def signature(number):
     return Signature(f"{number:08x}", f"broken {number}")
 
@@ -52,6 +69,7 @@ class Executor:
     def __init__(self, answer, slots=3, moment_s=0.0):
         self.answer, self.slots, self.moment_s = answer, slots, moment_s
         self.ran, self.closed, self.at_once, self._now = [], False, 0, 0
+        self.tidied = []
         self._random = Random(1)
 
     async def run(self, spec, folder):
@@ -74,6 +92,9 @@ class Executor:
         finally:
             self._now -= 1
 
+    async def tidy(self, kinds):
+        self.tidied += kinds
+
     async def close(self):
         self.closed = True
 
@@ -83,3 +104,33 @@ class Nobody:
 
     async def found(self, ledger, runs):
         pass
+
+
+def ledger_of(folder, the_plan):
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / FILE).exists():
+        return Ledger(folder / FILE)
+    trials = plans.trials(the_plan, make)
+    return Ledger.create(folder / FILE, the_plan, plans.digest(the_plan), trials)
+
+
+def run(folder, executor, the_plan=None, care=None, stop_after=None):
+    the_plan = the_plan or plan()
+    ledger = ledger_of(folder, the_plan)
+    told = []
+
+    async def story():
+        task = asyncio.current_task()
+
+        def progress(trial, result):
+            told.append((trial.number, result.outcome))
+            if stop_after is not None and len(told) == stop_after:
+                task.cancel()
+
+        return await Campaign(ledger, the_plan, executor, care or Nobody(), progress).run()
+
+    try:
+        why = asyncio.run(story())
+    except asyncio.CancelledError:
+        why = "cancelled"
+    return why, ledger, told

@@ -1,5 +1,6 @@
 """A campaign on a Dask cluster: a real scheduler, workers in processes, one of which is lost."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from duress.harness.campaign.dask_workers import pack, unpack
+from duress.harness.campaign import remains
+from duress.harness.campaign.dask_room import leave
+from duress.harness.campaign.dask_workers import DaskWorkers
 from duress.harness.campaign.ledger import FILE
+from duress.harness.campaign.plan import Limits
 
 from ..command_line import duress, said_by
 from .test_command import COUNT, only_folder, rows_as_expected, write
@@ -75,7 +79,7 @@ def lost_worker(tmp_path, seeds, after):
         killer = threading.Thread(target=kill)
         killer.start()
         words = ("campaign", path, "--folder", tmp_path / "c", "--json", "--scheduler", address)
-        code, said, error = said_by(*words, limit_s=3000)
+        code, said, error = said_by(*words, limit_s=8000)
         killer.join()
     assert code == 1, error
     rows_as_expected(path, only_folder(tmp_path), seeds)
@@ -88,9 +92,36 @@ def test_the_trials_of_a_lost_worker_are_run_elsewhere(tmp_path):
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(9000)
 def test_a_thousand_trials_on_three_workers_one_of_which_is_lost(tmp_path):
     lost_worker(tmp_path, seeds=334, after=300)
+
+
+class Asked:
+    """A client of which nothing is heard but what all workers are asked to do."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def run(self, function, *arguments, on_error):
+        self.asked.append((function, *arguments, on_error))
+
+    async def close(self):
+        self.asked.append("closed")
+
+
+def test_every_machine_is_tidied_and_left():
+    client = Asked()
+
+    async def story():
+        workers = DaskWorkers(client, Limits())
+        await workers.tidy({"docker"})
+        await workers.close()
+
+    asyncio.run(story())
+    tidied, (left, *_), closed = client.asked
+    assert tidied == (remains.remove, ["docker"], "ignore")
+    assert (left, closed) == (leave, "closed")
 
 
 def test_a_scheduler_that_is_not_there(tmp_path):
@@ -98,12 +129,3 @@ def test_a_scheduler_that_is_not_there(tmp_path):
     done = duress("campaign", path, "--folder", tmp_path / "c", "--scheduler", "tcp://127.0.0.1:9")
     assert done.returncode == 2
     assert "--scheduler tcp://127.0.0.1:9: cannot be reached" in done.stderr
-
-
-def test_run_folders_travel_whole(tmp_path):
-    (tmp_path / "a" / "nodes" / "n1").mkdir(parents=True)
-    (tmp_path / "a" / "nodes" / "n1" / "log").write_bytes(bytes(range(256)))
-    unpack(pack(tmp_path / "a"), tmp_path / "b")
-    assert (tmp_path / "b" / "nodes" / "n1" / "log").read_bytes() == bytes(range(256))
-    unpack(pack(tmp_path / "none"), tmp_path / "c")
-    assert not (tmp_path / "c").exists()

@@ -1,12 +1,13 @@
 """A campaign's course: what is run, when it ends, what stays on disk; with trials that are said."""
 
 import asyncio
+import json
 
 import pytest
 
 from duress.harness.campaign import plan as plans
-from duress.harness.campaign.engine import ALL_DONE, RUNS, Campaign, only_one
-from duress.harness.campaign.ledger import FILE, Ledger
+from duress.harness.campaign import session
+from duress.harness.campaign.engine import ALL_DONE, RUNS, only_one
 from duress.harness.campaign.plan import Budget, Keep, Limits, Stop
 from duress.harness.campaign.results import (
     INFRASTRUCTURE,
@@ -18,38 +19,9 @@ from duress.harness.campaign.results import (
 )
 from duress.harness.campaign.summary import FIXED, GONE, KNOWN, NEW, summary_of
 from duress.harness.errors import UserError
+from duress.reports.campaign import markdown
 
-from .made import Executor, Nobody, make, plan, signature
-
-
-def ledger_of(folder, the_plan):
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / FILE).exists():
-        return Ledger(folder / FILE)
-    trials = plans.trials(the_plan, make)
-    return Ledger.create(folder / FILE, the_plan, plans.digest(the_plan), trials)
-
-
-def run(folder, executor, the_plan=None, care=None, stop_after=None):
-    the_plan = the_plan or plan()
-    ledger = ledger_of(folder, the_plan)
-    told = []
-
-    async def story():
-        task = asyncio.current_task()
-
-        def progress(trial, result):
-            told.append((trial.number, result.outcome))
-            if stop_after is not None and len(told) == stop_after:
-                task.cancel()
-
-        return await Campaign(ledger, the_plan, executor, care or Nobody(), progress).run()
-
-    try:
-        why = asyncio.run(story())
-    except asyncio.CancelledError:
-        why = "cancelled"
-    return why, ledger, told
+from .made import Executor, ledger_of, make, plan, run, signature
 
 
 def valid(spec):
@@ -77,8 +49,8 @@ def test_all_trials_are_run_once_and_some_at_once(tmp_path):
 
 def test_one_that_is_stopped_goes_on_where_it_was(tmp_path):
     executors = [Executor(broken_for("paxos"), moment_s=0.002) for _ in range(4)]
-    for number, executor in enumerate(executors[:3]):
-        why, ledger, _ = run(tmp_path, executor, stop_after=3 + number)
+    for executor in executors[:3]:  # at each end two others may be done by then
+        why, ledger, _ = run(tmp_path, executor, stop_after=2)
         assert why == "cancelled"
         assert ledger.ended == ""
         assert executor.closed
@@ -90,6 +62,27 @@ def test_one_that_is_stopped_goes_on_where_it_was(tmp_path):
     assert (ledger.sessions, ledger.failures()[0].trials) == (4, 5)
     ran = [each for executor in executors for each in executor.ran]
     assert set(ran) == {(each.spec.system, each.spec.seed) for each in plans.trials(plan(), make)}
+
+
+def test_what_a_sudden_end_left_is_removed_before_anything_is_run(tmp_path):
+    ledger = ledger_of(tmp_path, plan())
+    for number, told in enumerate([{"cluster": "docker"}, {"cluster": "no such"}, None]):
+        folder = tmp_path / RUNS / f"old-{number}"
+        folder.mkdir(parents=True)
+        if told is not None:
+            (folder / "trial.json").write_text(json.dumps(told))
+        ledger.begin(number, folder.name)
+    ledger.begin_session()
+    ledger.close()
+    executor = Executor(valid)
+    why, ledger, _ = run(tmp_path, executor, plan(keep=Keep(passes=100)))
+    assert (why, executor.tidied) == (ALL_DONE, ["docker"])
+    assert {name.rpartition("-")[2] for name in names(tmp_path)} == {"2"}, (
+        "what is still ending has another name, for its containers and rules are named by it"
+    )
+    executor = Executor(valid)
+    run(tmp_path, executor)
+    assert executor.tidied == []
 
 
 def test_what_could_not_be_run_is_run_again_but_no_verdict_is(tmp_path):
@@ -216,5 +209,23 @@ def test_new_known_fixed_and_not_seen(tmp_path):
     _, short, _ = run(tmp_path / "3", Executor(valid, slots=1), plan(budget=Budget(trials=4)))
     states = {each.name: each.state for each in summary_of(short, before).failures}
     assert states == {"broken 4": GONE, "broken 5": GONE}
-    assert summary_of(short, before).bound == 3 / 4
+    assert summary_of(short, before).bound == pytest.approx(1 - 0.05 ** (1 / 4))
     assert summary_of(ledger, before).bound is None
+
+
+def test_each_night_is_compared_with_the_one_before(tmp_path):
+    nights = [("paxos",), ("paxos", "raft"), ("raft",)]
+    for number, broken in enumerate(nights):
+        _, ledger, _ = run(tmp_path / str(number), Executor(broken_for(*broken), slots=1))
+        if number < 2:
+            ledger.close()
+    summary, earlier = session.with_earlier(ledger)
+    ledger.close()
+    states = [[each.state for each in one.failures] for one in (summary, *earlier)]
+    assert states == [[KNOWN, FIXED], [NEW, KNOWN], [NEW]]
+    said = markdown.workflow_lines(earlier[0], None)
+    assert ["%0Abroken 4 (00000004): raft" in line for line in said] == [True]
+    text = markdown.document(earlier[0], None)
+    assert text.startswith("### ❌ nightly: promises were broken in 2 ways, 1 of them new.\n")
+    assert "| known | broken 5 (00000005) | 5 trials | paxos |  |" in text
+    assert text.count("<details>") == 1

@@ -9,20 +9,8 @@ import pytest
 from duress.harness.campaign.plan import Limits
 from duress.harness.campaign.results import INFRASTRUCTURE, VALID
 from duress.harness.campaign.workers import Worker
-from duress.harness.spec import TrialSpec
 
-
-def spec(time_s):
-    return TrialSpec(
-        system="raft",
-        workload="register",
-        nemeses=[],
-        cluster="sim",
-        nodes=["n1", "n2", "n3"],
-        seed=1,
-        concurrency=3,
-        time_limit_s=time_s,
-    )
+from .made import short_spec
 
 
 @pytest.mark.parametrize("before", [0, 1])
@@ -33,9 +21,11 @@ def test_it_is_said_how_a_process_ended_and_what_it_said_last(tmp_path, monkeypa
         worker = Worker("sim", "")
         try:
             for number in range(before):
-                done = await worker.run(spec(1.0), tmp_path / f"{number}", Limits())
+                done = await worker.run(short_spec(1.0), tmp_path / f"{number}", Limits())
                 assert done.outcome == VALID
-            trial = asyncio.ensure_future(worker.run(spec(3000.0), tmp_path / "long", Limits()))
+            trial = asyncio.ensure_future(
+                worker.run(short_spec(3000.0), tmp_path / "long", Limits())
+            )
             while not (tmp_path / "long" / "trial.json").exists():
                 await asyncio.sleep(0.02)
                 assert not trial.done()
