@@ -1,4 +1,7 @@
-"""``duress run WORKLOAD --node PROGRAM``: Maelstrom's words for a trial, turned into ours."""
+"""``duress run WORKLOAD --node PROGRAM``: Maelstrom's words for a trial, turned into ours.
+
+``duress run -w WORKLOAD --bin PROGRAM``, which is how they stand there, means the same.
+"""
 
 from __future__ import annotations
 
@@ -63,12 +66,52 @@ _SETTINGS = {
 }
 """Flags that are options of ``--set``."""
 
+REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("--ssh-private-key", "--username", "--password", "--no-ssh", "--strict-host-key-checking"),
+        "programs run on this machine, without ssh",
+    ),
+    "--nodes-file": "nodes are called n0, n1, …; say how many with --node-count",
+    "--tarball": "a program is what --node names",
+    "--leave-db-running": "nothing outlives a trial; the run folder keeps what programs wrote",
+    "--logging-json": "events are JSON already: messages.jsonl, history.jsonl, --json",
+}
+"""Flags of Maelstrom and Jepsen that can mean nothing here, and what to do instead."""
+
 ONLY_WITH_NODE = (
     *_RENAMED,
     *_SETTINGS,
     *("latency", "latency_dist", "topology", "availability", "log_stderr", "log_net_send"),
     *("log_net_recv", "arguments"),
 )
+
+
+class MaelstromCommand(click.Command):
+    """A command that is also understood as Maelstrom has it: ``-w WORKLOAD --bin PROGRAM``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the workload where SYSTEM stands, if there is a program to run it with."""
+        return super().parse_args(ctx, rearranged(args))
+
+
+def rearranged(args: Sequence[str]) -> list[str]:
+    """``-w echo --bin ./x`` as ``echo --bin ./x``. ``UserError`` for flags that mean nothing."""
+    end = args.index("--") if "--" in args else len(args)
+    mine, rest = list(args[:end]), list(args[end:])
+    names = [word.partition("=")[0] for word in mine]
+    for name in names:
+        if name in REFUSED:
+            raise UserError(f"{name}: means nothing here: {REFUSED[name]}")
+    if not {"--node", "--bin"} & set(names):
+        return [*mine, *rest]
+    for at, name in enumerate(names):
+        if name in ("-w", "--workload"):
+            _, equals, value = mine[at].partition("=")
+            taken = 1 if equals else 2
+            if not equals:
+                value = mine[at + 1] if at + 1 < len(mine) else ""
+            return [value, *mine[:at], *mine[at + taken :], *rest] if value else [*mine, *rest]
+    return [*mine, *rest]
 
 
 def maelstrom_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,9 +138,19 @@ def translated(
                 raise UserError(f"--{name.replace('_', '-')}: was given under its other name, too")
             flags[ours] = flags[name]
             given.add(ours)
-    workload, options = _workload(system, flags, given)
+    workload, options = _workload(system, flags)
+    known = getattr(registry.load("workloads", workload), "options", {})
+    for name, ours in _SETTINGS.items():
+        if flags[name] and ours not in known:
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(f"{flag}: means nothing for the workload {system}; leave it out")
     settings = [f"node={shlex.join(program_of(flags['node'], flags['arguments']))}"]
     settings += [f"{name}={value}" for name, value in options.items()]
+    if "," in (flags["consistency_models"] or ""):
+        raise UserError(
+            f"--consistency-models {flags['consistency_models']}: expected one, the strongest of "
+            "them: it implies those that are weaker"
+        )
     settings += [f"{ours}={flags[name]}" for name, ours in _SETTINGS.items() if flags[name]]
     settings += _network(flags)
     if flags["topology"]:
@@ -109,14 +162,15 @@ def translated(
     return SYSTEM, flags, given | {"workload"}
 
 
-def _workload(
-    name: str, flags: Mapping[str, Any], given: set[str]
-) -> tuple[str, Mapping[str, str]]:
+def _workload(name: str, flags: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
     """What SYSTEM names: one of Maelstrom's workloads, or one of ours."""
     kind = registry.load("systems", SYSTEM)
-    if "workload" in given:
+    if flags["arguments"] and flags["arguments"][0] in kind.dialects:
+        twice = " and ".join(dict.fromkeys((name, flags["arguments"][0])))
         raise UserError(
-            f"--workload: with --node the workload comes first: duress run {flags['workload']}"
+            f"which workload? Expected one, got {twice} twice"
+            if name == twice
+            else f"which workload? Expected one, got {twice}"
         )
     if name in kind.dialects:
         return kind.dialects[name]

@@ -109,9 +109,9 @@ class StdioCluster:
         """The end under which the harness itself asks nodes; closed by whoever asked."""
         return Endpoint(self.router, PROBE)
 
-    def complaints(self) -> Verdict:
+    def complaints(self, origin_s: float | None = None) -> Verdict:
         """What nodes did that none may do."""
-        return self.router.complaints.verdict()
+        return self.router.complaints.verdict(origin_s)
 
     async def down(self) -> None:
         """Kill every program and write the counts down. Idempotent."""

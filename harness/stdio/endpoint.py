@@ -6,10 +6,17 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from .envelope import Envelope, body_of, shown
+from .envelope import Envelope, body_of, encode, shown
 
 if TYPE_CHECKING:
     from .router import Router
+
+REMEMBERED = 16
+"""So many replies are kept, to be compared with those that come once more."""
+
+Answer = asyncio.Future[dict[str, Any]]
+Wrong = tuple[str, str]
+"""The kind of a complaint, and the sentence."""
 
 
 class Endpoint:
@@ -21,6 +28,7 @@ class Endpoint:
         self._ids = itertools.count(1).__next__
         self._newest = 0
         self._awaited: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._answers: dict[int, dict[str, Any]] = {}
         self._loop = asyncio.get_running_loop()
         router.clients[name] = self
         router.known_clients.add(name)
@@ -42,20 +50,40 @@ class Endpoint:
         self._router.post(self.name, dest, {**body, "msg_id": msg_id})
         return answer
 
-    def take(self, envelope: Envelope, line: bytes) -> str | None:
+    def take(self, envelope: Envelope, line: bytes) -> Wrong | None:
         """A message for this client; what is wrong with it, if anything is."""
         number = envelope.body.in_reply_to
         answer = self._awaited.get(number)  # type: ignore[arg-type]
-        if answer is not None:
-            if not answer.done():
-                answer.set_result(body_of(line))
+        if answer is not None and not answer.done():
+            self._take_answer(number, answer, body_of(line))  # type: ignore[arg-type]
             return None
         if type(number) is int and 0 < number <= self._newest:
-            return None  # late, or once more
+            return self._late_or_once_more(number, line)
         return (
+            "unasked-reply",
             f"sent client {self.name} a message that answers none of its requests: expected "
             f"in_reply_to to be the msg_id of a request (1 to {self._newest}), got {number!r}: "
-            f"{shown(line)}"
+            f"{shown(line)}",
+        )
+
+    def _take_answer(self, number: int, answer: Answer, body: dict[str, Any]) -> None:
+        answer.set_result(body)
+        self._answers[number] = body
+        if len(self._answers) > REMEMBERED:
+            del self._answers[next(iter(self._answers))]
+
+    def _late_or_once_more(self, number: int, line: bytes) -> Wrong | None:
+        before = self._answers.get(number)
+        if before is None:
+            return None  # late, or so old that nobody remembers
+        again = body_of(line)
+        if {**again, "msg_id": None} == {**before, "msg_id": None}:
+            self._router.complaints.doubled_replies += 1
+            return None
+        return (
+            "contradictory-reply",
+            f"replied twice to request {number} of client {self.name}, and not the same: expected "
+            f"one reply, got first {_shown(before)}, then {_shown(again)}",
         )
 
     def close(self) -> None:
@@ -64,3 +92,7 @@ class Endpoint:
             del self._router.clients[self.name]
         for answer in list(self._awaited.values()):
             answer.cancel()
+
+
+def _shown(body: dict[str, Any]) -> str:
+    return shown(encode(body))

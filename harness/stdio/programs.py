@@ -28,6 +28,8 @@ NODE_MARK = "DURESS_NODE"
 _PR_SET_PDEATHSIG = 1
 MOST_LOG_BYTES = 64 << 20
 LOOK_AT_LOG_S = 0.5
+END_S = 0.5
+"""A program that has closed its output, and has not ended so much later, goes on without it."""
 
 
 class PipeProcesses(Programs):
@@ -126,6 +128,16 @@ class PipeProcesses(Programs):
                 f"the program ended by itself, {ending(status)}{said_last(life.log)}",
             )
 
+    def silenced(self, life: _Life) -> None:
+        """A program goes on, but will never say anything again."""
+        if life is self._life and self._is_wanted:
+            self._router.complain(
+                "closed-output",
+                self._node.name,
+                "the program closed its standard output but goes on: expected it to be open until "
+                f"the program ends{said_last(life.log)}",
+            )
+
     def too_much_logged(self) -> None:
         """The log was cut."""
         self._router.complain(
@@ -163,8 +175,9 @@ class _Life:
         child.stdout.close()
         name = processes._node.name
         self.pipes = Pipes(
-            self._loop, name, stdin, stdout, router.heard, router.too_long, lambda _: None
+            self._loop, name, stdin, stdout, router.heard, router.too_long, self._output_ended
         )
+        self._silence: asyncio.TimerHandle | None = None
         self._handle = os.pidfd_open(child.pid)
         self._loop.add_reader(self._handle, self._ended)
         self._watch = self._loop.call_later(LOOK_AT_LOG_S, self._look_at_log)
@@ -179,6 +192,14 @@ class _Life:
             self.over.set_result(status)
         self._processes.ended(self, status)
 
+    def _output_ended(self, _: Pipes) -> None:
+        if not self.over.done():
+            self._silence = self._loop.call_later(END_S, self._has_it_ended)
+
+    def _has_it_ended(self) -> None:
+        if not self.over.done():
+            self._processes.silenced(self)
+
     def _look_at_log(self) -> None:
         with contextlib.suppress(OSError):
             if self.log.stat().st_size > MOST_LOG_BYTES:
@@ -190,6 +211,8 @@ class _Life:
         """Let go of the pipes, and of the program if it is over. Idempotent."""
         self.pipes.close()
         self._watch.cancel()
+        if self._silence is not None:
+            self._silence.cancel()
         if self._handle >= 0:
             self._ended()
             self._loop.remove_reader(self._handle)

@@ -370,5 +370,6 @@ class _ClientEnd:
             self._router.complain_of_line(envelope.src, odd)
             return "malformed"
         if wrong:
-            self._router.complain("unasked-reply", envelope.src, f"{wrong} ({READ})")
+            kind, text = wrong
+            self._router.complain(kind, envelope.src, f"{text} ({READ})")
         return None

@@ -1,18 +1,20 @@
 """Whatever a program does wrong, there is a clear finding: no hang, no stack trace."""
 
 import time
+from pathlib import Path
 
 import pytest
 
-from .node_trials import python_program, run
+from .node_trials import python_program, run, run_together
 
 ECHO = 'answer(r, type="echo_ok", echo=r["body"]["echo"])'
 
 
+BRIEF = {"nodes": 1, "time_limit_s": 0.5, "settle_s": 0.0, "timeout_s": 0.4}
+
+
 def outcome_of(tmp_path, code, **changes):
-    program = python_program(tmp_path, code)
-    changes = {"nodes": 1, "time_limit_s": 0.5, "settle_s": 0.0, "timeout_s": 0.4, **changes}
-    return run(tmp_path, "echo", *program, **changes)
+    return run(tmp_path, "echo", *python_program(tmp_path, code), **{**BRIEF, **changes})
 
 
 def told(outcome):
@@ -23,93 +25,154 @@ def told(outcome):
     return found
 
 
-@pytest.mark.parametrize(
-    ("code", "name", "words"),
-    [
-        (
-            f'for r in requests():\n  print("DEBUG: hello")\n  {ECHO}',
-            "malformed-line",
-            "standard error",
-        ),
-        (
-            f'for r in requests():\n  os.write(1, b"\\xff\\xfe{{[[\\n")\n  {ECHO}',
-            "malformed-line",
-            "no JSON",
-        ),
-        (
-            f'for r in requests():\n  print(json.dumps({{"src": me, "dest": "c1"}}))\n  {ECHO}',
-            "malformed-line",
-            "body",
-        ),
-        (f'for r in requests():\n  print("[" * 50000)\n  {ECHO}', "malformed-line", "object"),
-        (
-            f'for r in requests():\n  print("x" * 9_000_000)\n  {ECHO}',
-            "huge-line",
-            "more than 8 MiB",
-        ),
-        (
-            f'for r in requests():\n  say("n77", {{"type": "hi"}})\n  {ECHO}',
-            "unknown-destination",
-            "'n77', whom there is not; there are: n0, lin-kv",
-        ),
-        (
-            f'for r in requests():\n  say("c9999", {{"type": "hi"}})\n  {ECHO}',
-            "unknown-destination",
-            "'c9999'",
-        ),
-        (
-            'for r in requests():\n  say(r["src"], {"type": "echo_ok", "echo": "x"})',
-            "unasked-reply",
-            "expected in_reply_to",
-        ),
-        (
-            'for r in requests():\n  say(r["src"], {"type": "echo_ok", "in_reply_to": 10**6})',
-            "unasked-reply",
-            "got 1000000",
-        ),
-        (
-            'for r in requests():\n  answer(r, type="echo", echo=1)',
-            "malformed-reply",
-            "body.type: expected 'echo_ok' or 'error', got 'echo'",
-        ),
-        (
-            'for r in requests():\n  answer(r, type="echo_ok")',
-            "malformed-reply",
-            "body.echo: expected any value, got nothing",
-        ),
-        (
-            'for r in requests():\n  answer(r, type="error", code="busy")',
-            "malformed-reply",
-            "body.code: expected an error code",
-        ),
-        (
-            'for r in requests():\n  me, was = "n9", me\n  ' + ECHO + "\n  me = was",
-            "wrong-source",
-            "expected 'n0'",
-        ),
-        (
-            'for r in requests():\n  sys.stderr.write("panic: no luck\\n"); os._exit(7)',
-            "crashed-node",
-            "with exit status 7; the end of its standard error: panic: no luck",
-        ),
-        (
-            'sys.stderr.write("cannot open config\\n"); sys.exit(4)',
-            "crashed-node",
-            "with exit status 4; the end of its standard error: cannot open config",
-        ),
-        (
-            "for r in requests():\n  os.kill(os.getpid(), 11)",
-            "crashed-node",
-            "by SIGSEGV",
-        ),
-    ],
-)
-def test_it_is_told_what_was_expected_and_what_was_there(tmp_path, code, name, words):
-    outcome = outcome_of(tmp_path, code)
+BAD = [
+    (
+        f'for r in requests():\n  print("DEBUG: hello")\n  {ECHO}',
+        "malformed-line",
+        "standard error",
+    ),
+    (
+        f'for r in requests():\n  os.write(1, b"\\xff\\xfe{{[[\\n")\n  {ECHO}',
+        "malformed-line",
+        "no JSON",
+    ),
+    (
+        f'for r in requests():\n  print(json.dumps({{"src": me, "dest": "c1"}}))\n  {ECHO}',
+        "malformed-line",
+        "body",
+    ),
+    (f'for r in requests():\n  print("[" * 50000)\n  {ECHO}', "malformed-line", "object"),
+    (
+        f'for r in requests():\n  print("x" * 9_000_000)\n  {ECHO}',
+        "huge-line",
+        "more than 8 MiB",
+    ),
+    (
+        f'for r in requests():\n  say("n77", {{"type": "hi"}})\n  {ECHO}',
+        "unknown-destination",
+        "'n77', whom there is not; there are: n0, lin-kv",
+    ),
+    (
+        f'for r in requests():\n  say("c9999", {{"type": "hi"}})\n  {ECHO}',
+        "unknown-destination",
+        "'c9999'",
+    ),
+    (
+        'for r in requests():\n  say(r["src"], {"type": "echo_ok", "echo": "x"})',
+        "unasked-reply",
+        "expected in_reply_to",
+    ),
+    (
+        'for r in requests():\n  say(r["src"], {"type": "echo_ok", "in_reply_to": 10**6})',
+        "unasked-reply",
+        "got 1000000",
+    ),
+    (
+        'for r in requests():\n  answer(r, type="echo", echo=1)',
+        "malformed-reply",
+        "body.type: expected 'echo_ok' or 'error', got 'echo'",
+    ),
+    (
+        'for r in requests():\n  answer(r, type="echo_ok")',
+        "malformed-reply",
+        "body.echo: expected any value, got nothing",
+    ),
+    (
+        'for r in requests():\n  answer(r, type="error", code="busy")',
+        "malformed-reply",
+        "body.code: expected an error code",
+    ),
+    (
+        'for r in requests():\n  me, was = "n9", me\n  ' + ECHO + "\n  me = was",
+        "wrong-source",
+        "expected 'n0'",
+    ),
+    (
+        'for r in requests():\n  sys.stderr.write("panic: no luck\\n"); os._exit(7)',
+        "crashed-node",
+        "with exit status 7; the end of its standard error: panic: no luck",
+    ),
+    (
+        'sys.stderr.write("cannot open config\\n"); sys.exit(4)',
+        "crashed-node",
+        "with exit status 4; the end of its standard error: cannot open config",
+    ),
+    (
+        "for r in requests():\n  os.kill(os.getpid(), 11)",
+        "crashed-node",
+        "by SIGSEGV",
+    ),
+    (
+        f'for r in requests():\n  {ECHO}\n  answer(r, type="error", code=11)',
+        "contradictory-reply",
+        "expected one reply, got first",
+    ),
+    (
+        f"for r in requests():\n  {ECHO}\n  os.close(1)\n  time.sleep(1000)",
+        "closed-output",
+        "closed its standard output but goes on",
+    ),
+    (
+        "import subprocess\nfor r in requests():\n"
+        '  subprocess.Popen(["sleep", "1000"]); os._exit(3)',
+        "crashed-node",
+        "with exit status 3",
+    ),
+]
+"""What a program does, what that is called, and words that tell of it."""
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """All of them, at the same time."""
+    trials = []
+    for code, _, _ in BAD:
+        folder = tmp_path_factory.mktemp("bad")
+        trials.append(("echo", python_program(folder, code), {**BRIEF, "time_limit_s": 3.0}))
+    return run_together(tmp_path_factory.mktemp("runs"), *trials)
+
+
+@pytest.mark.parametrize("number", range(len(BAD)), ids=[f"{b[1]}-{b[2]}" for b in BAD])
+def test_it_is_told_what_was_expected_and_what_was_there(outcomes, number):
+    _, name, words = BAD[number]
+    outcome = outcomes[number]
     assert outcome.verdict.valid is False
     assert words in told(outcome)[name]
     assert "Node n0" in told(outcome)[name]
     assert "Traceback" not in told(outcome)[name]
+
+
+def test_when_it_was_is_told_on_the_clock_of_the_history(outcomes):
+    for outcome in outcomes:
+        if outcome.error is not None:
+            continue  # it never came to a history
+        made = {a.name: a for a in outcome.verdict.parts["protocol"].anomalies}
+        for anomaly in made.values():
+            moment_s = anomaly.details["moment"] / 1e9
+            when = f"at {moment_s:.3f} s" if moment_s >= 0 else f"{-moment_s:.3f} s before"
+            assert when in anomaly.explanation
+            assert moment_s < 60
+
+
+def test_one_reply_that_comes_twice_is_only_counted(tmp_path):
+    outcome = outcome_of(tmp_path, f"for r in requests():\n  {ECHO}\n  {ECHO}")
+    assert outcome.verdict.valid is True
+    assert outcome.verdict.parts["protocol"].statistics["doubled-replies"] > 0
+
+
+def test_who_does_not_end_when_asked_to_is_killed(tmp_path):
+    code = f"import signal\nsignal.signal(15, signal.SIG_IGN)\nfor r in requests():\n  {ECHO}"
+    outcome = outcome_of(
+        tmp_path,
+        code,
+        nemeses=["stop"],
+        interval_s=0.2,
+        time_limit_s=1.5,
+        options={"stop-grace": "0.1", "stop-lasts": "0.1"},
+    )
+    assert (outcome.error, outcome.verdict.valid) == (None, True), outcome.verdict.reason
+    ledger = Path(outcome.folder, "faults.jsonl").read_text()
+    assert '"n0":"killed"' in ledger
 
 
 def test_a_refused_init_is_told(tmp_path):

@@ -15,6 +15,9 @@ TWICE = {"options": {"duplicate": "0.3", "latency": "uniform:0:5"}}
 LOSSY = {"options": {"loss": "0.2"}}
 LATE = {"options": {"latency": "constant:10"}, "rate": 100.0}
 CUT = {"nemeses": ["partition"], "time_limit_s": 2.5}
+CUT_OFF = {**CUT, "options": {"partition-shapes": "services,one"}}
+COMMITTED = {"rate": 200.0, "options": {"level": "read-committed", "latency": "uniform:0:20"}}
+READS = {**COMMITTED, "time_limit_s": 3.0}
 
 CASES = [
     ("echo", "python/echo.py", "--wrong", "wrong-echo", {}, {}),
@@ -26,6 +29,8 @@ CASES = [
         CUT,
         LOSSY,
     ),
+    ("unique-ids", "python/ids.py", "--clock", "duplicated-id", {"rate": 300.0}, {"rate": 300.0}),
+    ("g-counter", "python/counter.py", "--shared", "wrong-count", CUT_OFF, {"rate": 40.0}),
     ("txn-list-append", "python/lists.py", "--overwrite", "G", LATE, LATE),
     pytest.param("echo", "javascript/echo.js", "--wrong", "wrong-echo", {}, {}, marks=NODE_JS),
     pytest.param(
@@ -38,6 +43,10 @@ CASES = [
     ),
     pytest.param(
         *("kafka", "javascript/logs.js", "--local", "inconsistent-offset", TWICE, {}), marks=NODE_JS
+    ),
+    pytest.param(
+        *("txn-rw-register", "javascript/registers.js", "--piecewise", "G1", COMMITTED, READS),
+        marks=NODE_JS,
     ),
     pytest.param("echo", "c/echo", "--wrong", "wrong-echo", {}, {}, marks=COMPILER),
     ("echo", "shell/echo.sh", "--wrong", "unasked-reply", {"rate": 10.0}, {"rate": 10.0}),

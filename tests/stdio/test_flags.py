@@ -3,10 +3,15 @@
 import json
 import shlex
 
+import click
 import pytest
 
+from duress.fixtures.systems.maelstrom_names import DIALECTS, program_name
 from duress.harness.cli import maelstrom_flags
+from duress.harness.cli.trial_options import given_flags, trial_options
 from duress.harness.errors import UserError
+from duress.harness.one_trial import replay_command
+from duress.harness.trial_flags import defaults, spec_of
 
 from ..command_line import duress
 from .node_trials import EXAMPLES
@@ -29,8 +34,8 @@ def settings(workload, **flags):
     ("workload", "ours", "options"),
     [
         ("echo", "echo", {}),
-        ("broadcast", "set", {"rpc": "broadcast"}),
-        ("g-set", "set", {"rpc": "g-set"}),
+        ("broadcast", "set", {"rpc": "broadcast", "read-share": "0.5"}),
+        ("g-set", "set", {"rpc": "g-set", "read-share": "0.5"}),
         ("g-counter", "pn-counter", {"subtract-share": "0"}),
         ("lin-kv", "register", {}),
         ("txn-list-append", "append", {}),
@@ -95,17 +100,63 @@ def test_latency(text, kind, latency):
         ({"node": None, "node_count": 3}, "--node-count: is for --node"),
         ({"node": None, "arguments": ("x",)}, "--: is for --node"),
         ({"given": ["nodes"], "node_count": 3}, "other name"),
+        ({"key_count": "3"}, "--key-count: means nothing for the workload echo"),
+        ({"workload": "append", "consistency_models": "a,b"}, "expected one, the strongest"),
+        ({"arguments": ("echo",)}, "echo twice"),
+        ({"arguments": ("lin-kv",)}, "got echo and lin-kv"),
     ],
 )
 def test_mistakes_are_told_in_one_line(flags, words):
     with pytest.raises(UserError, match=words) as caught:
-        translated("echo", **flags)
+        translated(flags.pop("workload", "echo"), **flags)
     assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_workload_gets_a_suggestion():
     with pytest.raises(UserError, match="did you mean 'broadcast'"):
         translated("broadcats")
+
+
+@pytest.mark.parametrize(
+    ("given", "becomes"),
+    [
+        ("-w echo --bin ./x --rate 5", "echo --bin ./x --rate 5"),
+        ("--bin ./x --workload=echo -- -w y", "echo --bin ./x -- -w y"),
+        ("--node=./x --workload echo", "echo --node=./x"),
+        ("echo --node ./x -- -w y", "echo --node ./x -- -w y"),
+        ("raft -w append", "raft -w append"),
+        ("--bin ./x -w", "--bin ./x -w"),
+    ],
+)
+def test_the_workload_may_stand_where_maelstrom_has_it(given, becomes):
+    assert maelstrom_flags.rearranged(given.split()) == becomes.split()
+
+
+@pytest.mark.parametrize("flag", [*maelstrom_flags.REFUSED, "--username=root"])
+def test_flags_that_mean_nothing_say_what_to_do(flag):
+    with pytest.raises(UserError, match=f"^{flag.partition('=')[0]}: means nothing here: "):
+        maelstrom_flags.rearranged(["echo", "--bin", "./x", flag])
+
+
+@pytest.mark.parametrize("workload", [*DIALECTS, "register"])
+def test_what_a_report_says_to_run_again_is_the_same_trial(workload):
+    _, flags, given = translated(workload, arguments=("--fast", "a b"))
+    again = spec_of("maelstrom", {**defaults(), **flags, "seed": 3}, given)
+    words = shlex.split(replay_command(again))
+    assert words[:2] == ["duress", "run"]
+    command = click.command(cls=maelstrom_flags.MaelstromCommand)(
+        trial_options(maelstrom_flags.maelstrom_options(lambda **flags: flags))
+    )
+    with command.make_context("run", words[2:]) as context:
+        parsed = dict(context.params)
+        found = maelstrom_flags.translated(parsed.pop("system"), parsed, given_flags(parsed))
+        assert spec_of(*found) == again
+
+
+def test_programs_are_called_by_what_they_run():
+    assert program_name(["/a/b/node.py", "x.py"]) == "node.py"
+    assert program_name(["/usr/bin/python3", "-u", "/a/node.py", "--fast"]) == "node.py"
+    assert program_name(["/usr/bin/thing", "raft"]) == "thing"
 
 
 def test_arguments_that_are_files_do_not_depend_on_the_folder(tmp_path, monkeypatch):
@@ -126,7 +177,9 @@ def test_as_a_user_runs_it(tmp_path):
     folder = tmp_path / "latest"
     told = json.loads((folder / "trial.json").read_text())
     assert told["nodes"] == ["n0", "n1"]
-    assert told["command"].startswith("duress run maelstrom --on stdio")
+    assert told["title"] == "echo.py as echo"
+    assert told["command"].startswith("duress run echo --node /")
+    assert told["command"].endswith(f" -- {ECHO}")
     # What it says to run again does run again, and so does a replay.
     for command in (shlex.split(told["command"])[1:], ["replay", str(folder)]):
         again = duress(*command, "--store", tmp_path, "--quiet")

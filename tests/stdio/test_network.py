@@ -11,51 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duress.harness.cluster.impairment import Impairment
-from duress.harness.cluster.stdio import StdioCluster
 from duress.harness.errors import InfrastructureError, UserError
 
-from .node_trials import EXAMPLES, python_program, run
-
-
-class Program:
-    """Stands in for a program: keeps what it is told."""
-
-    def __init__(self, name):
-        self.name, self.routes, self.heard = name, {}, []
-        self.is_open, self.is_dirty, self.is_full = True, False, False
-
-    def put(self, line):
-        if self.is_full:
-            return False
-        self.heard.append(json.loads(line)["body"]["n"])
-        return True
-
-    def flush(self):
-        self.is_dirty = False
-
-
-def with_cluster(tmp_path, scene, **options):
-    """Run ``scene(cluster, programs)`` on three nodes."""
-
-    async def story():
-        cluster = StdioCluster("t", ["n0", "n1", "n2"], tmp_path, {"seed": 5, **options})
-        programs = {name: Program(name) for name in cluster.nodes}
-        cluster.router.lives.update(programs)
-        try:
-            return await scene(cluster, programs)
-        finally:
-            cluster.router.lives.clear()
-            await cluster.down()
-
-    return asyncio.run(story())
-
-
-def tell(cluster, programs, source, dest, *numbers):
-    lines = (
-        json.dumps({"src": source, "dest": dest, "body": {"type": "t", "n": number}}).encode()
-        for number in numbers
-    )
-    cluster.router.heard(programs[source], b"\n".join(lines) + b"\n")
+from .node_trials import EXAMPLES, python_program, run, run_together
+from .scenes import tell, with_cluster
 
 
 def messages(tmp_path):
@@ -328,17 +287,13 @@ def test_a_killed_program_gets_init_again_and_finds_its_folder(tmp_path):
         "for r in requests():\n  answer(r, type='echo_ok', echo=r['body']['echo'])"
     )
     program = python_program(tmp_path, code)
-    for data, most in (("kept", 2), ("lost", 1)):
-        outcome = run(
-            tmp_path,
-            "echo",
-            *program,
-            nemeses=["kill"],
-            nodes=1,
-            time_limit_s=3.0,
-            timeout_s=0.3,
-            options={"data": data, "kill-lasts": "0.2"},
-        )
+    usual = {"nemeses": ["kill"], "nodes": 1, "time_limit_s": 3.0, "timeout_s": 0.3}
+    trials = (
+        ("echo", program, {**usual, "options": {"data": data, "kill-lasts": "0.2"}})
+        for data in ("kept", "lost")
+    )
+    lives = []
+    for outcome in run_together(tmp_path, *trials):
         assert (outcome.error, outcome.verdict.valid) == (None, True), outcome.verdict.reason
-        lives = len(list(Path(outcome.folder, "nodes", "n0", "data").iterdir()))
-        assert lives >= most if data == "kept" else lives == most
+        lives.append(len(list(Path(outcome.folder, "nodes", "n0", "data").iterdir())))
+    assert lives[0] >= 2 and lives[1] == 1

@@ -34,12 +34,16 @@ def test_a_program_that_only_reacts_is_deterministic(tmp_path):
     assert hear_again(outcome, program) == []
 
 
-IDS = "import uuid, random\nfor r in requests():\n  answer(r, type='generate_ok', id=[%s])"
+IDS = """
+import random, uuid
+for r in requests():
+    drawn = str(uuid.uuid4()), random.random()
+    answer(r, type="generate_ok", id=[drawn, r["body"]["msg_id"], me, r["src"]])
+"""
 
 
-@pytest.mark.parametrize("what", ["str(uuid.uuid4())", "random.random()"])
-def test_chance_is_found_out_unless_it_is_pinned(tmp_path, what):
-    program = python_program(tmp_path, IDS % f"{what}, r['body']['msg_id'], me, r['src']")
+def test_chance_is_found_out_unless_it_is_pinned(tmp_path):
+    program = python_program(tmp_path, IDS)
     for pinned in ("true", "false"):
         outcome = run(tmp_path, "unique-ids", *program, time_limit_s=0.5, options={"pin": pinned})
         found = hear_again(outcome, *program, pin=pinned)
@@ -71,13 +75,18 @@ def test_what_is_pinned_for_node():
 
 def test_what_is_pinned_for_python():
     code = (
-        "import os, random, secrets, time, uuid; print(uuid.uuid4(), random.random(), "
-        "secrets.token_hex(8), os.urandom(4).hex(), hash('x'), int(time.time() / 100))"
+        "import os, pickle, random, secrets, time, uuid\nfrom datetime import datetime, timedelta\n"
+        "now, old = datetime.now(), datetime(2023, 1, 1) + timedelta(1)\n"
+        "assert isinstance(pickle.loads(pickle.dumps(now)), datetime)\n"
+        "assert isinstance(old, datetime) and now > old\n"
+        "assert datetime.utcnow().year == datetime.today().year\n"
+        "print(uuid.uuid4(), random.random(), secrets.token_hex(8), os.urandom(4).hex(), "
+        "hash('x'), int(time.time() / 100), now.strftime('%Y-%m'))"
     )
     command = (sys.executable, "-c", code)
     assert printed(*command, seed="1") == printed(*command, seed="1")
     assert printed(*command, seed="1")[:4] != printed(*command, seed="2")[:4]
-    assert printed(*command, seed="1")[5] == "17000000"
+    assert printed(*command, seed="1")[5:] == ["17000000", "2023-11"]
 
 
 def test_a_run_without_messages_cannot_be_compared(tmp_path):

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Broadcast by gossip: tells each neighbour what that has not acknowledged, until it has.
+"""Broadcast by gossip: tells each neighbour what is new, and again what that does not acknowledge.
+
+With the argument --hub nodes do not talk to the neighbours that they are given, but all to the
+first node: fewer messages and two hops at most.
 
 With the argument --once it makes a mistake: it tells each neighbour everything once, and never
 again. What is lost on the way is lost for good.
@@ -11,11 +14,12 @@ import threading
 import time
 
 GOSSIP_EVERY_S = 0.1
+AGAIN_AFTER_S = 0.5
 
 lock = threading.Lock()
 node_id = ""
-messages = []
-unacknowledged = {}  # by neighbour: what it may not know yet
+messages = {}  # a set that keeps its order
+unacknowledged = {}  # by neighbour: what it may not know, and when to tell it that
 
 
 def send(dest, body):
@@ -25,23 +29,25 @@ def send(dest, body):
 
 def learn(values, source):
     """Keep what is new, and mean to tell everybody but whom it came from."""
-    known = set(messages)
     for value in values:
-        if value not in known:
-            messages.append(value)
+        if value not in messages:
+            messages[value] = True
             for neighbour, waiting in unacknowledged.items():
                 if neighbour != source:
-                    waiting.append(value)
+                    waiting[value] = 0
 
 
 def gossip():
-    """Tell every neighbour, again and again, what it has not acknowledged."""
+    """Tell every neighbour what is due."""
     while True:
         time.sleep(GOSSIP_EVERY_S)
+        now = time.monotonic()
         with lock:
             for neighbour, waiting in unacknowledged.items():
-                if waiting:
-                    send(neighbour, {"type": "gossip", "messages": waiting})
+                due = [value for value, when in waiting.items() if when <= now]
+                if due:
+                    send(neighbour, {"type": "gossip", "messages": due})
+                    waiting.update(dict.fromkeys(due, now + AGAIN_AFTER_S))
                     if "--once" in sys.argv:
                         waiting.clear()
 
@@ -52,28 +58,28 @@ def handle(source, body):
     kind = body["type"]
     if kind == "init":
         node_id = body["node_id"]
-        for other in body["node_ids"]:
-            if other != node_id:
-                unacknowledged[other] = []
+        unacknowledged.update((other, {}) for other in body["node_ids"] if other != node_id)
         threading.Thread(target=gossip, daemon=True).start()
         return {"type": "init_ok"}
     if kind == "topology":
+        nodes = sorted(body["topology"])
         wanted = body["topology"][node_id]
-        for other in list(unacknowledged):
-            if other not in wanted:
-                del unacknowledged[other]
+        if "--hub" in sys.argv:
+            wanted = nodes if node_id == nodes[0] else nodes[:1]
+        for other in set(unacknowledged) - set(wanted):
+            del unacknowledged[other]
         return {"type": "topology_ok"}
     if kind == "broadcast":
         learn([body["message"]], source)
         return {"type": "broadcast_ok"}
     if kind == "read":
-        return {"type": "read_ok", "messages": messages}
+        return {"type": "read_ok", "messages": list(messages)}
     if kind == "gossip":
         learn(body["messages"], source)
         send(source, {"type": "gossip_ok", "messages": body["messages"]})
     if kind == "gossip_ok" and source in unacknowledged:
-        told = set(body["messages"])
-        unacknowledged[source] = [v for v in unacknowledged[source] if v not in told]
+        for value in body["messages"]:
+            unacknowledged[source].pop(value, None)
     return None
 
 
