@@ -27,15 +27,16 @@ import msgspec
 
 from duress.harness import registry, signature
 from duress.harness.attempts import AttemptPool
-from duress.harness.cli.prove import _case
 from duress.harness.errors import DuressError
 from duress.harness.hunt import hunt
+from duress.harness.judgement import judge_history, workload_of
+from duress.harness.proof import _case
 from duress.harness.prove import SEEDS_APART
 from duress.harness.shrink import Shrinker
 from duress.harness.simulation import repeat
 from duress.harness.spec import TrialSpec
 from duress.harness.store import RunFolder
-from duress.harness.verdict import Signature
+from duress.harness.verdict import Signature, Verdict, compose
 from duress.reports import run_folder
 
 SYSTEMS = ("raft", "two-phase-commit", "paxos", "lock-service")
@@ -59,8 +60,8 @@ def keep(spec: TrialSpec, target: Path) -> None:
     scratch.rename(target)
 
 
-def collect(mutant: Any, number: int, pool: AttemptPool, folder: Path) -> str:
-    """Hunt and shrink one mutant from one seed; a line on what came of it."""
+def collect(mutant: Any, number: int, pool: AttemptPool, folder: Path, shrinks: bool) -> str:
+    """Hunt and maybe shrink one mutant from one seed; a line on what came of it."""
     case = _case(mutant, "sim", {**TRIAL, "seed": number * SEEDS_APART})
     result = hunt(
         case.spec,
@@ -74,6 +75,8 @@ def collect(mutant: Any, number: int, pool: AttemptPool, folder: Path) -> str:
     if result.found is None:
         return f"not found in {result.trials} trials"
     keep(result.found.spec, folder / "found")
+    if not shrinks:
+        return f"{', '.join(result.found.anomalies)} after {result.trials} trials"
     try:
         small = Shrinker(pool, trials=SHRINK_TRIALS, minutes=SHRINK_MINUTES).shrink(
             result.found.spec
@@ -84,7 +87,9 @@ def collect(mutant: Any, number: int, pool: AttemptPool, folder: Path) -> str:
     return f"{', '.join(result.found.anomalies)} after {result.trials} trials"
 
 
-def collect_all(systems: list[str], folder: Path, hunts: int, minutes: float, sample: int) -> None:
+def collect_all(
+    systems: list[str], folder: Path, hunts: int, minutes: float, sample: int, shrinks: bool
+) -> None:
     """Everything that is not there yet, one seed of every mutant after the other."""
     until = time.monotonic() + 60 * minutes
     mutants = []
@@ -99,7 +104,7 @@ def collect_all(systems: list[str], folder: Path, hunts: int, minutes: float, sa
                 continue
             if time.monotonic() > until:
                 return
-            said = collect(mutant, number, pool, target)
+            said = collect(mutant, number, pool, target, shrinks)
             print(f"{mutant.system} {mutant.name} {number}: {said}", file=sys.stderr, flush=True)
 
 
@@ -113,7 +118,14 @@ class Signed:
     signature: Signature
 
 
-def signed(folder: Path, which: str) -> list[Signed]:
+def judged_again(run: run_folder.Run) -> Verdict:
+    """The verdict of today's checkers on what was recorded."""
+    fields = {name: run.spec[name] for name in TrialSpec.__struct_fields__ if name in run.spec}
+    spec = msgspec.convert(fields, TrialSpec)
+    return compose(dict(judge_history(spec, workload_of(spec), run.history)))
+
+
+def signed(folder: Path, which: str, again: bool) -> list[Signed]:
     """The signature of every trial of a kind, ``found`` or ``shrunk``."""
     result = []
     for path in sorted(folder.glob(f"*/*/*/{which}")):
@@ -125,9 +137,8 @@ def signed(folder: Path, which: str) -> list[Signed]:
         needed = None
         if which == "shrunk" and schedule is not None and len(schedule) <= FEW_FAULTS:
             needed = [fault["kind"] for fault in schedule]
-        found = signature.of(
-            run.spec["system"], run.spec["workload"], run.verdict, run.history, needed
-        )
+        verdict = judged_again(run) if again else run.verdict
+        found = signature.of(run.spec["system"], run.spec["workload"], verdict, run.history, needed)
         if found is not None:
             system, mutant, seed = path.parts[-4:-1]
             result.append(Signed(system, mutant, seed, found))
@@ -163,9 +174,9 @@ def table(trials: Sequence[Signed]) -> list[str]:
     return lines
 
 
-def say(folder: Path) -> None:
+def say(folder: Path, again: bool) -> None:
     """Print the tables."""
-    kinds = {which: signed(folder, which) for which in ("found", "shrunk")}
+    kinds = {which: signed(folder, which, again) for which in ("found", "shrunk")}
     small = [each for each in kinds["shrunk"] if each.signature.faults is not None]
     few = f"shrunk, at most {FEW_FAULTS} faults left"
     print("| trials | compared by | one mutant: the same | two mutants: different |")
@@ -193,11 +204,20 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--sample", type=int, default=100, help="mutants of each system")
     parser.add_argument("--only-table", action="store_true")
+    parser.add_argument("--no-shrink", action="store_true", help="hunt only: much faster")
+    parser.add_argument("--judge-again", action="store_true", help="by today's checkers")
     arguments = parser.parse_args()
     systems = arguments.systems.split(",")
     if not arguments.only_table:
-        collect_all(systems, arguments.folder, arguments.hunts, arguments.minutes, arguments.sample)
-    say(arguments.folder)
+        collect_all(
+            systems,
+            arguments.folder,
+            arguments.hunts,
+            arguments.minutes,
+            arguments.sample,
+            not arguments.no_shrink,
+        )
+    say(arguments.folder, arguments.judge_again)
 
 
 if __name__ == "__main__":

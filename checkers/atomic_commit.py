@@ -183,10 +183,24 @@ def _said(sighting: Sighting) -> str:
 
 
 def _anomaly(
-    name: str, transaction: Transaction, text: str, *operations: Operation | None
+    name: str, transaction: Transaction, text: str, *operations: Operation | None, shape: str = ""
 ) -> Anomaly:
     indices = {each.index for each in (transaction.begun, *operations) if each is not None}
-    return Anomaly(name, text, sorted(indices), key=transaction.number)
+    details = {"shape": shape} if shape else {}
+    return Anomaly(name, text, sorted(indices), key=transaction.number, details=details)
+
+
+def _by_the_coordinator(transaction: Transaction) -> str:
+    """Whether the coordinator was seen to commit, at last: tells who went astray, whatever the
+    seed. Whether it was seen to abort depends on who asked it."""
+    decided = [
+        each.state
+        for each in sorted(transaction.sightings, key=lambda each: each.told.index)
+        if each.node == transaction.coordinator and each.state in DECIDED
+    ]
+    if decided[-1:] != ["committed"]:
+        return "the coordinator did not commit"
+    return f"the coordinator committed{' against a no' if transaction.refusals else ''}"
 
 
 def _explain_disagreement(transaction: Transaction, conflict: tuple[Sighting, Sighting]) -> Anomaly:
@@ -195,12 +209,15 @@ def _explain_disagreement(transaction: Transaction, conflict: tuple[Sighting, Si
         f"{_name(transaction)} was committed by one node and aborted by another: "
         f"{_said(commit)}, and {_said(abort)}."
     )
-    return _anomaly(AC1, transaction, text, commit.asked, commit.told, abort.asked, abort.told)
+    seen = (commit.asked, commit.told, abort.asked, abort.told)
+    return _anomaly(AC1, transaction, text, *seen, shape=_by_the_coordinator(transaction))
 
 
 def _explain_reversal(transaction: Transaction, before: Sighting, after: Sighting) -> Anomaly:
     text = f"{_name(transaction)}: {_said(before)}, but {_said(after)}. A decision is for good."
-    return _anomaly(AC2, transaction, text, before.asked, before.told, after.asked, after.told)
+    seen = (before.asked, before.told, after.asked, after.told)
+    who_it_was = "the coordinator" if before.node == transaction.coordinator else "a participant"
+    return _anomaly(AC2, transaction, text, *seen, shape=f"{who_it_was} went back on it")
 
 
 def _explain_invalid(transaction: Transaction, commit: Sighting) -> Anomaly:

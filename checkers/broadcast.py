@@ -17,7 +17,7 @@ from ..harness.history import History
 from ..harness.verdict import Anomaly, Verdict
 from .delivered_logs import Delivery, NodeLog, Sent, key_of, logs_of, overtaken
 from .delivery import explain_overtaken
-from .delivery_evidence import anomaly, judge_integrity
+from .delivery_evidence import also, anomaly, judge_integrity
 from .tally import Tally, strange, wishes_of
 
 MODELS = {"broadcast": "messages to all nodes: validity, agreement, integrity, order"}
@@ -210,8 +210,7 @@ def _asked_at(log: NodeLog) -> str:
 
 def _with_final(found: Anomaly, log: NodeLog) -> Anomaly:
     assert log.final_read is not None
-    indices = sorted({*found.operations, log.final_read[0].index})
-    return Anomaly(found.name, found.explanation, indices)
+    return also(found, log.final_read[0].index)
 
 
 def _explain_effect(effect: Sent, cause: Delivery, delivery: Delivery, log: NodeLog) -> Anomaly:

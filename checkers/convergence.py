@@ -32,6 +32,9 @@ UPDATES_NAMED = 4
 """So many updates of an element on which replicas differ are named, the last ones."""
 
 
+VALUES_NAMED = 6
+
+
 class Convergence:
     """Judges the ``final`` answers of all nodes against all updates.
 
@@ -142,7 +145,9 @@ def _updates(history: History, element: Any) -> list[int]:
 
 
 def _listed(values: list[Any]) -> str:
-    return shown(values[0]) if len(values) == 1 else shown(values)
+    named = ", ".join(shown(value) for value in values[:VALUES_NAMED])
+    more = len(values) - VALUES_NAMED
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _divergence(
@@ -150,7 +155,10 @@ def _divergence(
 ) -> Anomaly:
     what = "" if key is None else f" of key {key}"
     text = f"After everything was healed and quiet, {one[0]} and {other[0]} still differ{what}: "
-    if isinstance(one[1], list) and isinstance(other[1], list) and key is None:
+    if key is not None and isinstance(one[1], list) and isinstance(other[1], list):
+        held = [f"{node} holds {_listed(values) or 'nothing'}" for node, values in (one, other)]
+        text += f"{', '.join(held)}."
+    elif isinstance(one[1], list) and isinstance(other[1], list):
         parts = []
         for (has, mine), (lacks, others) in ((one, other), (other, one)):
             if missing := sorted((v for v in mine if v not in others), key=str):

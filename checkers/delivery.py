@@ -14,7 +14,7 @@ from typing import Any
 from ..harness.history import History
 from ..harness.verdict import Anomaly, Verdict
 from .delivered_logs import Delivery, NodeLog, Sent, key_of, logs_of, overtaken
-from .delivery_evidence import anomaly, judge_integrity
+from .delivery_evidence import also, anomaly, judge_integrity
 from .tally import Tally, strange, wishes_of
 
 MODELS = {"delivery": "messages between nodes: nothing lost, doubled, invented or overtaken"}
@@ -139,7 +139,7 @@ def _explain_lost(each: Sent, log: NodeLog) -> Anomaly:
         f"{each}, accepted at {each.told.time / 1e9:.3f} s, was never delivered: at "
         f"{told.time / 1e9:.3f} s, when everything was healed, it was not in {log.node}'s log."
     )
-    return Anomaly(LOST, text, [each.asked.index, asked.index])
+    return also(anomaly(LOST, text, each), asked.index)
 
 
 def _explain_misdelivery(each: Sent, delivery: Delivery) -> Anomaly:

@@ -27,8 +27,17 @@ def judge_integrity(log: NodeLog, sent: Mapping[Any, Sent], tally: Tally) -> Non
 
 
 def anomaly(name: str, text: str, *what: Sent | Delivery | None) -> Anomaly:
-    """With the operations of all that is concerned."""
-    return Anomaly(name, text, sorted({each.asked.index for each in what if each is not None}))
+    """With the operations of all that is concerned, and the messages."""
+    messages = [each.message for each in what if each is not None]
+    unique = [each for at, each in enumerate(messages) if each not in messages[:at]]
+    indices = sorted({each.asked.index for each in what if each is not None})
+    return Anomaly(name, text, indices, details={"elements": unique})
+
+
+def also(found: Anomaly, index: int) -> Anomaly:
+    """The same with one more operation."""
+    indices = sorted({*found.operations, index})
+    return Anomaly(found.name, found.explanation, indices, found.key, found.details)
 
 
 def _explain_duplicate(first: Delivery, second: Delivery, sent: Mapping[Any, Sent]) -> Anomaly:
@@ -48,8 +57,7 @@ def _explain_forgotten(log: NodeLog, forgotten: Forgotten) -> Anomaly:
         text += f"its log had only {forgotten.told.value['length']} entries."
     else:
         text += f"{forgotten.now} stood in its place."
-    found = anomaly(FORGOTTEN, text, before)
-    return Anomaly(FORGOTTEN, text, sorted({*found.operations, forgotten.asked.index}))
+    return also(anomaly(FORGOTTEN, text, before), forgotten.asked.index)
 
 
 def _explain_phantom(delivery: Delivery, origin: Sent | None) -> Anomaly:

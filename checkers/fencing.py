@@ -13,7 +13,7 @@ from typing import Any
 from ..harness.history import History
 from ..harness.operation import Operation
 from ..harness.verdict import Anomaly, Verdict
-from .lock_history import ACQUIRES, at, encode, told
+from .lock_history import ACQUIRES, at, encode, shape_of, told
 from .one_model import OneModel
 from .tally import Tally, shown, strange, who
 
@@ -104,7 +104,8 @@ def _regression(before: Sight, after: Sight) -> Anomaly:
         f"({at(before[2])}), and then to {who(after[1].process)} with sequencer {after[0]} "
         f"({at(after[2])}): who checks sequencers takes the later holder for the earlier one."
     )
-    return Anomaly("sequencer-regression", text, _indices(before, after), key=key)
+    details = {"shape": shape_of(before[0], after[0])}
+    return Anomaly("sequencer-regression", text, _indices(before, after), key, details)
 
 
 def _stale(sights: Sequence[Sight], before: Sight, after: Sight) -> Anomaly:

@@ -196,3 +196,11 @@ def said(completion: Operation) -> str:
 def at(operation: Operation) -> str:
     """``1.234 s, operation 56``: where it stands."""
     return f"{operation.time / 1e9:.3f} s, operation {operation.index}"
+
+
+def shape_of(first: int, second: int) -> str:
+    """How the sequencers of two grants stand to each other, without the numbers: an older one, or
+    the same again, tells of a service that forgot what it had granted."""
+    if first == second:
+        return "the same sequencer again"
+    return "a later sequencer" if second > first else "an earlier sequencer"

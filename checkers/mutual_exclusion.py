@@ -15,7 +15,7 @@ from typing import Any
 
 from ..harness.history import History
 from ..harness.verdict import Anomaly, Verdict
-from .lock_history import NEVER, Hold, LockHistory, Pair, at, encode, said
+from .lock_history import NEVER, Hold, LockHistory, Pair, at, encode, said, shape_of
 from .one_model import OneModel
 from .tally import Tally, shown, who
 
@@ -126,7 +126,9 @@ def _held(hold: Hold) -> str:
 def _two_holders(first: Hold, second: Hold) -> Anomaly:
     text = f"{_held(first)}; but {_held(second)}."
     indices = sorted([first.invoked.index, second.invoked.index])
-    details = {"sequencers": [first.sequencer, second.sequencer]}
+    details: dict[str, Any] = {"sequencers": [first.sequencer, second.sequencer]}
+    if first.sequencer is not None and second.sequencer is not None:
+        details["shape"] = shape_of(first.sequencer, second.sequencer)
     return Anomaly("two-holders", _sentence(text), indices, key=first.lock, details=details)
 
 

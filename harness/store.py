@@ -8,11 +8,14 @@ get each line in one write, so that a ``kill -9`` loses at most the line in flig
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import platform
 import secrets
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -89,6 +92,17 @@ class RunFolder:
         """A path in the folder."""
         return self.path / name
 
+    @contextlib.contextmanager
+    def being_written(self) -> Iterator[None]:
+        """Let everybody know for the time of the block that a trial writes here; whatever ends this
+        process, :func:`is_being_written` knows it at once. Nothing is left in the folder."""
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError):  # a file system without locks
+                descriptor = os.open(self.path, _LOOK)
+                held.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+
     def write_json(self, name: str, value: Any) -> None:
         """Write (or replace) a JSON file; ``InfrastructureError`` without room for it."""
         encoded = msgspec.json.format(msgspec.json.encode(value), indent=2)
@@ -110,14 +124,47 @@ class RunFolder:
             raise UserError(f"{path}: {error}") from None
 
 
+_LOOK = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def is_being_written(folder: Path) -> bool | None:
+    """Whether a trial writes into a run folder at this moment; ``None`` if nobody can know."""
+    try:
+        descriptor = os.open(folder, _LOOK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def create(store: Path, label: str) -> RunFolder:
     """Make a new run folder and point ``latest`` at it."""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    path = store / f"{moment}-{label}-{secrets.token_hex(2)}"
-    try:
-        (path / "nodes").mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"{path}: cannot make the run folder: {error.strerror}") from error
+    while True:
+        path = store / f"{moment}-{label}-{secrets.token_hex(2)}"
+        try:
+            (path / "nodes").mkdir(parents=True)
+            break
+        except FileExistsError:
+            if not path.is_dir():  # else another process drew the same in this second
+                raise UserError(f"{path}: cannot make the run folder: a file is there") from None
+        except OSError as error:
+            raise UserError(f"{path}: cannot make the run folder: {error.strerror}") from error
+    _point_latest(store, path.name)
+    return RunFolder(path.resolve())
+
+
+def adopt(folder: Path, store: Path) -> RunFolder:
+    """Move a run folder into a store, under its own name, and point ``latest`` at it."""
+    path = store / folder.name
+    folder.rename(path)
     _point_latest(store, path.name)
     return RunFolder(path.resolve())
 
@@ -149,7 +196,6 @@ def host() -> dict[str, str]:
 
 
 def _point_latest(store: Path, name: str) -> None:
-    temporary = store / f".latest.{os.getpid()}"
-    temporary.unlink(missing_ok=True)
+    temporary = store / f".latest.{os.getpid()}-{secrets.token_hex(4)}"  # threads, pid namespaces
     temporary.symlink_to(name)
     temporary.replace(store / "latest")

@@ -42,6 +42,7 @@ def commands(run: Run) -> list[tuple[str, str]]:
     folder = shlex.quote(_path(run.folder.resolve()))
     given = run.spec.get("command")
     is_sim = run.spec.get("cluster") == "sim"
+    is_stdio = run.spec.get("cluster") == "stdio"
     is_invalid = run.verdict is not None and run.verdict.valid is False
     found = []
     if is_sim:
@@ -49,9 +50,12 @@ def commands(run: Run) -> list[tuple[str, str]]:
         found.append((same, f"duress replay {folder}"))
     elif (run.folder / "schedule.json").is_file():
         found.append(("Run it again with the same faults", f"duress replay {folder}"))
-    if is_sim and is_invalid:
+    if (is_sim or is_stdio) and is_invalid:
         smallest = "Shrink it to the smallest trial that fails alike"
         found.append((smallest, f"duress shrink {folder}"))
+    if (run.folder / "messages.jsonl").is_file():
+        drawn = "Draw the messages of a moment: two times in seconds"
+        found.append((drawn, f"duress report {folder} --window 1.0-1.5"))
     if isinstance(given, str) and not given.startswith("duress replay"):
         is_check = given.startswith("duress check ")
         again = "Run it from its settings, without this folder"

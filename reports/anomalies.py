@@ -14,9 +14,12 @@ from ..harness.verdict import Anomaly, Verdict
 from . import (
     commit_split,
     cycle_graph,
+    delivery_lanes,
     evidence,
     lock_timeline,
     log_times,
+    moment,
+    replica_states,
     space_time,
     story,
     transactions,
@@ -67,6 +70,17 @@ def groups(run: Run, figures: Statistics) -> list[dict[str, Any]]:
             }
         )
     return told
+
+
+def of_window(
+    run: Run, figures: Statistics, window: tuple[float, float], number: int
+) -> dict[str, Any]:
+    """The messages between two times, in seconds: ``diagram`` is ``None`` if there were none."""
+    asked = moment.asked_for(*window)
+    logged = log_times.lines(run)
+    traced = _or_none(space_time.diagram, run, asked, figures, logged, MESSAGES_FIRST)
+    data = traced.data if traced else None
+    return {"number": number, "title": asked.explanation, "diagram": data}
 
 
 def _count(details: Mapping[str, Any]) -> int:
@@ -134,9 +148,12 @@ def _tracks(
 ) -> dict[str, Any] | None:
     """The drawing of states over time, where there is one for this kind of anomaly."""
     origin = run.spec.get("history_origin_ns", 0)
-    drawn = commit_split.drawing(
-        run.history, anomaly, figures, run.nodes, messages, origin
-    ) or lock_timeline.drawing(run.history, anomaly)
+    drawn = (
+        commit_split.drawing(run.history, anomaly, figures, run.nodes, messages, origin)
+        or lock_timeline.drawing(run.history, anomaly)
+        or delivery_lanes.drawing(run.history, anomaly, figures, run.nodes)
+        or replica_states.drawing(run.history, anomaly, figures, run.nodes)
+    )
     return drawn.plain() if drawn else None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..harness.operation import Operation
 from ..harness.verdict import Anomaly
-from . import micro_operations, words
+from . import answer_words, micro_operations, words
 from .witnesses import Pair
 
 VALUE_LENGTH = 70
@@ -151,7 +151,9 @@ def _put(call: _Call) -> str | None:
     answer = call.fields
     fields = {**asked, **answer}
     if "sequencer" not in fields and "value" not in fields:
-        return None
+        what = words.plain(call.asked, VALUE_LENGTH)
+        told = call.ending("acknowledged")
+        return f"{call.process} on {call.node} put {what} under key {_key(call)}: {told}"
     number = fields.get("sequencer")
     held = f", holding sequencer {number}," if number is not None else ""
     what = words.plain(fields.get("value", call.asked), VALUE_LENGTH)
@@ -162,7 +164,8 @@ def _put(call: _Call) -> str | None:
 def _get(call: _Call) -> str | None:
     answer = call.fields
     if "sequencer" not in answer:
-        return None
+        told = call.ending(f"it got {words.plain(call.answer, VALUE_LENGTH)}")
+        return f"{call.process} on {call.node} asked for key {_key(call)}: {told}"
     told = f"{words.plain(answer.get('value'), VALUE_LENGTH)}, written with sequencer "
     told += str(answer["sequencer"])
     return f"{call.process} read what lock {_key(call)} protects: {call.ending(told)}"
@@ -203,9 +206,21 @@ def _remove(call: _Call) -> str | None:
 
 
 def _final(call: _Call) -> str | None:
-    held = "nothing" if call.answer in ([], {}) else words.plain(call.answer, VALUE_LENGTH)
-    told = call.ending(f"{call.node} answered: {held}")
-    return f"{call.process} asked {call.node} what it holds in the end; {told}"
+    told = call.ending(answer_words.held(call.answer, call.about.key, call.about.elements))
+    return f"{call.process} asked {call.node} what it holds in the end: {told}"
+
+
+def _change(call: _Call) -> str | None:
+    change, node = call.asked
+    verb = {"join": "join", "leave": "leave"}[change]
+    told = call.ending("acknowledged")
+    who = words.line(str(node), 30)
+    return f"{call.process} asked {call.node} to let {who} {verb} the ring: {told}"
+
+
+def _ring(call: _Call) -> str | None:
+    told = call.ending(answer_words.ring(call.fields) if call.outcome == "ok" else "")
+    return f"{call.process} asked {call.node} for its ring: {told}"
 
 
 def _generate(call: _Call) -> str | None:
@@ -218,10 +233,16 @@ def _suspects(call: _Call) -> str | None:
     return f"{call.process} asked {call.node} whom it suspects; {told}"
 
 
-def _delivered(call: _Call) -> str | None:
-    pairs = [f"{words.plain(value)} (of {source})" for source, value in _list(call, "messages")]
-    told = call.ending(f"{call.node} answered: {words.names(pairs) or 'nothing'}, in this order")
-    return f"{call.process} asked {call.node} what it has delivered; {told}"
+def _delivered(call: _Call, is_whole: bool = False) -> str | None:
+    said = ""
+    if call.outcome == "ok":
+        said = answer_words.log(call.fields, call.about.elements, is_whole)
+    asked = f"{call.process} asked {call.node} what it has delivered"
+    return f"{asked}; {call.ending(f'{call.node} answered: {said}')}"
+
+
+def _all_delivered(call: _Call) -> str | None:
+    return _delivered(call, is_whole=True)
 
 
 def _list(call: _Call, name: str) -> list[Any]:
@@ -288,7 +309,11 @@ _SENTENCES: dict[str, Callable[[_Call], str | None]] = {
     "generate": _generate,
     "suspects": _suspects,
     "delivered": _delivered,
-    "all-delivered": _delivered,
+    "all-delivered": _all_delivered,
+    "change": _change,
+    "ring": _ring,
+    "last-ring": _ring,
+    "last-get": _get,
     "send": _send,
     "broadcast": _broadcast,
 }
@@ -296,14 +321,7 @@ _SENTENCES: dict[str, Callable[[_Call], str | None]] = {
 
 def found(answered: Any, about: About) -> str | None:
     """Of a list that was read: how long it is, and whether the elements are in it."""
-    if not isinstance(answered, list) or not about.elements:
-        return None
-    parts = [f"{words.count(len(answered), 'element')}"]
-    for element in about.elements:
-        times = answered.count(element)
-        said = "without" if times == 0 else "with" if times == 1 else f"{times} times"
-        parts.append(f"{said} {words.plain(element, 20)}")
-    return ", ".join(parts)
+    return answer_words.elements(answered, about.elements)
 
 
 def label(invocation: Operation, completion: Operation | None, about: About) -> str | None:
@@ -321,8 +339,35 @@ def label(invocation: Operation, completion: Operation | None, about: About) -> 
         return f"state of {about.key} → {state if answer is not None else '?'}"
     if f in ("read", "drain") and (seen := found(answer, about)) is not None:
         return f"{f} → {seen}"
+    short = _SHORT.get(f)
+    if short is not None and answer is not None:
+        try:
+            return words.line(short(asked, answer, about), 80)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            return None  # another system's function of that name
     if f in ("acquire", "claim") and "sequencer" in held:
         return f"{f} → {held['sequencer']}"
     if f in ("put", "get") and "sequencer" in held:
         return f"{f} {words.plain(held.get('value'), 10)} with {held['sequencer']}"
     return None
+
+
+def _short_log(_: Any, answer: Any, about: About) -> str:
+    said = answer_words.log(answer, about.elements, False).partition("; ")[2]
+    return f"log → {said or words.count(len(answer['messages']), 'message')}"
+
+
+def _short_final(_: Any, answer: Any, about: About) -> str:
+    return f"final → {answer_words.held(answer, about.key, about.elements)}".replace(
+        "it holds ", ""
+    )
+
+
+_SHORT: dict[str, Callable[[Any, Any, About], str]] = {
+    "delivered": _short_log,
+    "all-delivered": _short_log,
+    "final": _short_final,
+    "change": lambda asked, _, about: f"{asked[1]} {asked[0]}s",
+    "ring": lambda _, answer, about: answer_words.ring(answer),
+    "last-ring": lambda _, answer, about: answer_words.ring(answer),
+}

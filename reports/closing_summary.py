@@ -54,25 +54,26 @@ def compose(run: Run, figures: Statistics) -> list[Line]:
     lines += _figures(run.spec, figures)
     counted = messages.sentence(run.verdict)
     if counted is not None:
-        lines.append(_row("messages", counted))
+        lines.append(row("messages", counted))
     if run.verdict is not None and run.verdict.anomalies:
         lines.append([])
-        lines += _anomalies(run, run.verdict, figures)
+        lines += anomalies(run, run.verdict, figures)
     problems = [p for p in run.problems if not p.endswith(": missing")]
     lines += [[("  damaged", "yellow"), (f"       {problem}", "")] for problem in problems[:5]]
     lines.append([])
     report = run.folder / "report.html"
     where = str(report) if report.is_file() else f"{run.folder} (no report)"
-    lines.append(_row("report", Whole(where)))
+    lines.append(row("report", Whole(where)))
     signature = plain_story.signature(run.verdict)
     if signature is not None:
-        lines.append(_row("signature", signature))
+        lines.append(row("signature", signature))
     if "command" in run.spec:
-        lines.append(_row("run it again", Whole(words.line(run.spec["command"], 1000))))
+        lines.append(row("run it again", Whole(words.line(run.spec["command"], 1000))))
     return lines
 
 
-def _row(label: str, text: str, style: str = "") -> Line:
+def row(label: str, text: str, style: str = "") -> Line:
+    """A figure with its name before it."""
     return [(f"  {label:<{LABEL_WIDTH}}", "dim"), (text, style)]
 
 
@@ -94,12 +95,12 @@ def _figures(spec: Mapping[str, Any], figures: Statistics) -> list[Line]:
         quantiles = ", ".join(
             f"{name} {words.duration(ns)}" for name, ns in figures.latency_ns.items()
         )
-        rows.append(_row("latency", f"{quantiles} (ok calls)"))
+        rows.append(row("latency", f"{quantiles} (ok calls)"))
     if total.calls:
-        rows.append(_row("availability", _availability(figures)))
-    rows.append(_row("faults", _faults(figures)))
+        rows.append(row("availability", _availability(figures)))
+    rows.append(row("faults", _faults(figures)))
     if "seed" in spec:
-        rows.append(_row("seed", words.line(str(spec["seed"]), 40)))
+        rows.append(row("seed", words.line(str(spec["seed"]), 40)))
     return rows
 
 
@@ -128,7 +129,8 @@ def _faults(figures: Statistics) -> str:
     return f"{text}; {open_ones:,} not healed" if open_ones else f"{text}; all healed"
 
 
-def _anomalies(run: Run, verdict: Verdict, figures: Statistics) -> list[Line]:
+def anomalies(run: Run, verdict: Verdict, figures: Statistics) -> list[Line]:
+    """What is wrong: the first anomaly as a story, some others in a sentence."""
     lines: list[Line] = []
     logged = plain_story.logged(run)
     for anomaly in verdict.anomalies[:ANOMALIES_TOLD_MAX]:

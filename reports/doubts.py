@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..harness.history import OK, Columns
 from . import words
+from .witnesses import completions_of
 
 if TYPE_CHECKING:
     from ..harness.history import History
@@ -53,7 +53,8 @@ def spans(history: History) -> dict[str, Any] | None:
 def _answers(history: History) -> Iterator[tuple[str, int | None, int, int]]:
     """Each answer to a question for states: node, the transaction in doubt (``None``: none is),
     when it was asked and answered (ns)."""
-    for at in _questions(history.columns()):
+    begun = "begin" in history.columns().fs
+    for at in completions_of(history, ("state", "states")) if begun else ():
         told = history[at]
         invocation = history.completion(at)
         value = told.value
@@ -68,13 +69,3 @@ def _answers(history: History) -> Iterator[tuple[str, int | None, int, int]]:
         for number in numbers:
             is_number = isinstance(number, int) and not isinstance(number, bool)
             yield told.node, number if is_number else None, invocation.time, told.time
-
-
-def _questions(columns: Columns) -> list[int]:
-    import numpy as np
-
-    codes = [code for code, f in enumerate(columns.fs) if f in ("state", "states")]
-    if not codes or "begin" not in columns.fs:
-        return []
-    is_told = np.isin(columns.f, codes) & (columns.type == OK)
-    return [int(at) for at in np.flatnonzero(is_told)]

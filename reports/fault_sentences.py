@@ -21,6 +21,10 @@ _HARMS = {
 }
 
 
+MOVES_MAX, KINDS_MAX = 3, 3
+"""So many moves of a cut are told one by one; of more, so many different ones are named."""
+
+
 def struck(window: FaultWindow, nodes: Sequence[str]) -> str:
     """``n1 was killed``; ``the network was cut: n1 n2 | n3 n4 n5 …``."""
     if window.kind in _DONE and window.targets:
@@ -97,8 +101,19 @@ def moves(window: FaultWindow, nodes: Sequence[str]) -> list[tuple[int, str]]:
             said = fault_words.fault(window.kind, window.targets, {"cut": move["cut"]}, nodes)
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
-        found.append((time, f"the cut moved:{said.partition(':')[2]}"))
+        cut = said.partition(":")[2].strip()
+        found.append((time, f"the cut moved: {cut}" if cut else "for a moment nothing was cut"))
     return found
+
+
+def in_short(moved: Sequence[tuple[int, str]]) -> Sequence[tuple[int, str]]:
+    """Many moves of a cut as one: how often it moved, and between what."""
+    if len(moved) <= MOVES_MAX:
+        return moved
+    kinds = list(dict.fromkeys(text.removeprefix("the cut moved: ") for _, text in moved))
+    said = "; ".join(kinds[:KINDS_MAX]) + ("; …" if len(kinds) > KINDS_MAX else "")
+    until = words.moment(moved[-1][0])
+    return [(moved[0][0], f"the cut moved {len(moved)} times until {until}: {said}")]
 
 
 def kills(window: FaultWindow) -> list[tuple[int, str]]:

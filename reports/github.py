@@ -1,7 +1,8 @@
 """What a trial shows in GitHub Actions: a summary of the step in Markdown, and an annotation.
 
 Both come by themselves where a job runs: the summary where ``GITHUB_STEP_SUMMARY`` names its file,
-the annotation where ``GITHUB_ACTIONS`` is ``true``.
+the annotation where ``GITHUB_ACTIONS`` is ``true``. What a campaign shows there is in
+:mod:`.campaign.markdown`.
 """
 
 from __future__ import annotations
@@ -34,23 +35,44 @@ def tell(folder: Path, stream: TextIO, environment: Mapping[str, str]) -> None:
 
     A summary that cannot be written is left out: the job's log says the same.
     """
-    target = environment.get("GITHUB_STEP_SUMMARY", "")
-    is_annotated = environment.get("GITHUB_ACTIONS") == "true"
-    if not target and not is_annotated:
+    if not is_asked(environment):
         return
-    run = run_folder.load(folder)
-    figures = statistics.collect(run.history.columns(), run.faults, run.verdict)
+    run, figures = loaded(folder)
+    line = annotation(run, figures)
+    publish(summary(run, figures), [line] if line else [], stream, environment)
+
+
+def is_asked(environment: Mapping[str, str]) -> bool:
+    """Whether the environment asks for a summary or for annotations."""
+    return bool(environment.get("GITHUB_STEP_SUMMARY")) or is_annotated(environment)
+
+
+def is_annotated(environment: Mapping[str, str]) -> bool:
+    """Whether what is written to standard output can be an annotation."""
+    return environment.get("GITHUB_ACTIONS") == "true"
+
+
+def publish(
+    markdown: str, annotations: Sequence[str], stream: TextIO, environment: Mapping[str, str]
+) -> None:
+    """Add to the summary of the step and write the annotations, as far as the environment asks."""
+    target = environment.get("GITHUB_STEP_SUMMARY", "")
     if target:
-        text = summary(run, figures).encode("utf-8", "replace")
+        text = markdown.encode("utf-8", "replace")
         with contextlib.suppress(OSError):
             path = Path(target)
             if (path.stat().st_size if path.exists() else 0) + len(text) <= SUMMARY_MAX_BYTES:
                 with path.open("ab") as file:
                     file.write(text)
-    line = annotation(run, figures)
-    if is_annotated and line:
-        stream.write(f"{line}\n")
+    if annotations and is_annotated(environment):
+        stream.write("".join(f"{line}\n" for line in annotations))
         stream.flush()
+
+
+def loaded(folder: Path) -> tuple[Run, Statistics]:
+    """A run folder and its figures."""
+    run = run_folder.load(folder)
+    return run, statistics.collect(run.history.columns(), run.faults, run.verdict)
 
 
 def summary(run: Run, figures: Statistics) -> str:
@@ -60,15 +82,26 @@ def summary(run: Run, figures: Statistics) -> str:
     if said.state != "invalid":
         lines += [*(f"{escape(text)}  " for text in said.detail.splitlines()), ""]
     if run.verdict is not None:
-        lines += _anomalies(run, run.verdict, figures)
+        lines += anomalies(run, run.verdict, figures)
     rows = _rows(run, figures)
-    lines += ["| | |", "|---|---|", *(f"| {name} | {escape(value)} |" for name, value in rows), ""]
-    if "command" in run.spec:
-        lines += ["Run it again:", "", *_fenced(words.line(run.spec["command"], 4000)), ""]
+    lines += [*pairs(rows), *again(run)]
     return "\n".join(lines) + "\n"
 
 
-def _anomalies(run: Run, verdict: Verdict, figures: Statistics) -> list[str]:
+def pairs(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Markdown: a table of names and values."""
+    return ["| | |", "|---|---|", *(f"| {name} | {escape(value)} |" for name, value in rows), ""]
+
+
+def again(run: Run) -> list[str]:
+    """Markdown: the command that runs it again, if it is known."""
+    if "command" not in run.spec:
+        return []
+    return ["Run it again:", "", *_fenced(words.line(run.spec["command"], 4000)), ""]
+
+
+def anomalies(run: Run, verdict: Verdict, figures: Statistics) -> list[str]:
+    """Markdown: their stories, the first of them open."""
     lines: list[str] = []
     logged = plain_story.logged(run)
     for anomaly in verdict.anomalies[:ANOMALIES_TOLD_MAX]:
@@ -110,8 +143,11 @@ def _rows(run: Run, figures: Statistics) -> list[tuple[str, str]]:
     return rows
 
 
-def annotation(run: Run, figures: Statistics) -> str:
-    """A workflow command: an error for a violation, a warning where nobody knows, else nothing."""
+def annotation(run: Run, figures: Statistics, further: str = "") -> str:
+    """A workflow command: an error for a violation, a warning where nobody knows, else nothing.
+
+    ``further``: a line on a violation, before the command that runs it again.
+    """
     said = story.headline_of_run(run.spec, run.verdict, run.problems)
     if said.state == "valid":
         return ""
@@ -122,13 +158,18 @@ def annotation(run: Run, figures: Statistics) -> str:
         lines += [str(step) for step in plain_story.tell(run, anomaly, figures, logged)]
         signature = plain_story.signature(run.verdict)
         lines += [f"signature: {signature}"] if signature else []
+        lines += [further] if further else []
     else:
         lines.append(said.detail)
     if "command" in run.spec:
         lines.append(f"run it again: {words.line(run.spec['command'], 1000)}")
     level = "error" if said.state == "invalid" else "warning"
-    title = _property(f"duress: {story.subject(run.spec)}")
-    return f"::{level} title={title}::{_data(words.printable(chr(10).join(lines), MESSAGE_LENGTH))}"
+    return workflow_command(level, f"duress: {story.subject(run.spec)}", "\n".join(lines))
+
+
+def workflow_command(level: str, title: str, text: str) -> str:
+    """An annotation of a level (``error``, ``warning`` or ``notice``), in a line."""
+    return f"::{level} title={_property(title)}::{_data(words.printable(text, MESSAGE_LENGTH))}"
 
 
 def escape(text: str) -> str:

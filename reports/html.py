@@ -66,17 +66,18 @@ TEMPLATE = "report.html.j2"
 FAULT_ROWS_MAX = 500
 
 
-def render(folder: Path) -> Path:
+def render(folder: Path, window: tuple[float, float] | None = None) -> Path:
     """Write ``report.html`` into a run folder and return its path.
 
-    Renders whatever is there: missing and damaged files are named on the page.
+    Renders whatever is there: missing and damaged files are named on the page. With a ``window``
+    (two times in seconds) the messages of that are drawn, too.
     """
     path = folder / "report.html"
-    write_atomically(path, page(run_folder.load(folder)).encode("utf-8", "replace"))
+    write_atomically(path, page(run_folder.load(folder), window).encode("utf-8", "replace"))
     return path
 
 
-def page(run: Run) -> str:
+def page(run: Run, window: tuple[float, float] | None = None) -> str:
     """The report as text."""
     columns = run.history.columns()
     figures = statistics.collect(columns, run.faults, run.verdict)
@@ -84,6 +85,7 @@ def page(run: Run) -> str:
     groups = anomalies.groups(run, figures)
     clocks = clock_plot.tracks(figures.faults, figures.duration_ns)
     told = [anomaly for group in groups for anomaly in group["anomalies"]]
+    wanted = anomalies.of_window(run, figures, window, len(told)) if window else None
     data = {
         "history": packed.layout,
         "duration": figures.duration_ns,
@@ -104,7 +106,7 @@ def page(run: Run) -> str:
         "doubts": doubts.spans(run.history),
         "phases": _phases(run.spec),
         "evidence": [anomaly["drawing"] for anomaly in told],
-        "diagrams": [anomaly["diagram"] for anomaly in told],
+        "diagrams": [each["diagram"] for each in (*told, *filter(None, [wanted]))],
         "tracks": [anomaly["tracks"] for anomaly in told],
     }
     scripts = [_asset(name) for name in SCRIPTS]
@@ -122,6 +124,7 @@ def page(run: Run) -> str:
         title=story.subject(run.spec),
         facts=_facts(run, figures),
         groups=groups,
+        window=wanted,
         groups_left_out=len({a.name for a in verdict.anomalies}) - len(groups) if verdict else 0,
         levels=anomalies.levels(verdict),
         untraced=_untraced(run, told),
@@ -136,6 +139,9 @@ def page(run: Run) -> str:
         planted=about_trial.about_mutant(run),
         smaller=shrunk.smaller(run) if groups else None,
         larger=shrunk.larger(run),
+        needs_all_faults=bool(
+            figures.faults and verdict and verdict.signature and verdict.signature.faults
+        ),
         run_id=words.line(str(run.spec.get("id", run.folder.name)), 120),
         logs=run.logs,
         has_timed_logs=any(time is not None for log in data["logs"] for time in log["times"]),

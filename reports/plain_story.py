@@ -16,8 +16,9 @@ TEXT_LENGTH = 600
 
 @dataclass(frozen=True)
 class Told:
-    """One line. ``mark`` is its number, ``∴`` for why it cannot be and ``→`` for what should have
-    been; ``when`` is empty for these two; ``kind`` as of :class:`.story.Step`.
+    """One line. ``mark`` is its number, ``∴`` for why it cannot be, ``→`` for what should have
+    been, ``…`` for what is left out; ``when`` is empty for these three; ``kind`` as of
+    :class:`.steps.Step`.
     """
 
     mark: str
@@ -29,7 +30,7 @@ class Told:
         return "  ".join(part for part in (self.mark, self.when, self.text) if part)
 
 
-MARKS = {"end": "∴", "instead": "→"}
+MARKS = {"end": "∴", "instead": "→", "more": "…"}
 
 
 def logged(run: Run) -> list[LogLine]:
@@ -48,7 +49,7 @@ def tell(
         if mark is None:
             number += 1
         when = step.when if mark is None else ""
-        text = words.line(step.text, TEXT_LENGTH)
+        text = words.line(step.text.removeprefix("… "), TEXT_LENGTH)
         lines.append(Told(mark or f"{number}.", when, text, step.kind))
     return lines
 

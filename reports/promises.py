@@ -29,6 +29,11 @@ ATOMIC_COMMIT = (
     "atomic commit",
     "all participants of a transaction decide the same, and commit only if all agreed",
 )
+PROTOCOL = (
+    "the rules of the protocol",
+    "nodes say nothing but well-formed messages, answer each request once, and end when they are "
+    "killed",
+)
 EXCLUSION = ("mutual exclusion", "no two clients hold the same lock at the same time")
 READ_ATOMIC = (
     "read atomic",
@@ -222,6 +227,8 @@ def promise_of(anomaly: str, checker: str = "") -> tuple[str, str] | None:
     Variants such as ``G1c-realtime`` or ``G-single-process`` break the strict form of the
     promise of the plain anomaly.
     """
+    if checker == "protocol":
+        return PROTOCOL
     name = anomaly.lower()
     if (checker, name) in BY_CHECKER:
         return BY_CHECKER[checker, name]

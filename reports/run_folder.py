@@ -32,6 +32,7 @@ _SPEC_TYPES: dict[str, tuple[type, ...]] = {
     "id": (str,),
     "seed": (int, str),
     "system": (str,),
+    "title": (str,),
     "mutant": (str,),
     "workload": (str,),
     "nemeses": (list,),

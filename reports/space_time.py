@@ -13,7 +13,16 @@ from typing import Any, NamedTuple
 
 from ..harness.cluster.connection import PROBE
 from ..harness.verdict import Anomaly
-from . import call_words, evidence, fault_words, message_story, node_notes, trace_window, words
+from . import (
+    call_words,
+    evidence,
+    fault_words,
+    message_story,
+    moment,
+    node_notes,
+    trace_window,
+    words,
+)
 from .call_words import About
 from .log_times import LogLine
 from .run_folder import Run
@@ -56,7 +65,7 @@ def diagram(
     limit: int = MESSAGES_MAX,
 ) -> Diagram | None:
     """The drawing, and the story that its messages tell; ``None`` where there is no trace or the
-    anomaly names no call.
+    anomaly names no call, moment or window.
 
     Times of its data are ns after ``begin``, which is in history time. ``messages`` is columns of
     equal length: ``from`` and ``to`` (lanes), ``sent``, ``end`` (-1: unknown), ``type`` (of
@@ -67,14 +76,18 @@ def diagram(
     path, origin = run.folder / "messages.jsonl", run.spec.get("history_origin_ns")
     own_calls = evidence_calls(run.history, anomaly)
     calls = told_calls(run.history, anomaly)[-evidence.EVIDENCE_MAX :]
+    window = None if calls else moment.window_of(anomaly)
+    if window is not None:
+        calls = moment.calls_in(run.history, window)[: evidence.EVIDENCE_MAX]
     about = About.of(anomaly, own_calls)
-    if origin is None or not calls or not path.is_file():
+    if origin is None or not (calls or window) or not path.is_file():
         return None
-    focus = _focus(calls)
+    focus = window or _focus(calls)
     shown = _faults(figures.faults, *focus, figures.duration_ns)
     begin = min([focus[0], *(max(w.start, focus[0] - BEFORE_MAX_NS) for w in shown)]) - PAD_NS
     begin = max(begin, -origin)
-    moments = sorted({o.time + origin for call in calls for o in call if o is not None})
+    times = window or [o.time for call in calls for o in call if o is not None]
+    moments = sorted({time + origin for time in times})
     pieces = _pieces(moments, begin + origin, focus[1] + origin)
     try:
         stretch = trace_window.read_pieces(path, pieces)
@@ -86,9 +99,11 @@ def diagram(
         return None
     lanes = Lanes(run, calls, stretch, messages, origin)
     at = begin + origin
-    chosen = message_story.of_the_story(
-        messages, calls, lanes.process_of, origin, about, set(lanes.nodes)
-    )
+    chosen = [0] * len(messages)
+    if window is None:
+        chosen = message_story.of_the_story(
+            messages, calls, lanes.process_of, origin, about, set(lanes.nodes)
+        )
     data = {
         "begin": begin,
         "end": focus[1] - begin,

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..harness.history import History
 from ..harness.verdict import Anomaly, Verdict
-from . import call_words, expectations, fault_sentences, fault_words, node_notes, words
+from . import (
+    call_words,
+    expectations,
+    fault_sentences,
+    fault_steps,
+    fault_words,
+    moment,
+    node_notes,
+    words,
+)
 from .log_times import LogLine
 from .promises import part_of, promise_of
 from .statistics import FaultWindow, Statistics
+from .steps import Step as Step
 from .witnesses import Pair, evidence_calls, stuck_call, told_calls
 
 CALLS_TOLD_MAX = 8
-FAULT_STEPS_MAX = 12
-LOOK_BACK_NS, JUST_BEFORE_NS = 2_000_000_000, 200_000_000
 
 
 @dataclass(frozen=True)
@@ -28,34 +36,9 @@ class Headline:
     detail: str
 
 
-@dataclass(frozen=True)
-class Step:
-    """One thing that happened.
-
-    ``kind``  ``fault``, ``heal``, ``call``, ``stuck``, ``node`` (what a node said of itself),
-              ``messages``, ``end`` (why it cannot be) or ``instead`` (what should have been).
-    ``time``  when it began; ``until``: when it ended, if it took time and did end. In ns.
-    """
-
-    time: int
-    kind: str
-    text: str
-    until: int | None = None
-
-    @property
-    def when(self) -> str:
-        """Both ends, if it has two: ``0.161 – 1.125 s``."""
-        return words.moment(self.time) if self.until is None else words.span(self.time, self.until)
-
-    @property
-    def told_at(self) -> int:
-        """Where it stands in the story: a call that contradicts the rest does so as it ends."""
-        return self.until if self.kind == "stuck" and self.until is not None else self.time
-
-
 def subject(spec: Mapping[str, Any]) -> str:
     """What was tested: ``raft (mutant stale-read)``."""
-    system = words.line(str(spec.get("system", "")), 80) or "The system"
+    system = words.line(str(spec.get("title") or spec.get("system", "")), 80) or "The system"
     mutant = spec.get("mutant")
     return f"{system} (mutant {words.line(str(mutant), 80)})" if mutant else system
 
@@ -123,13 +106,15 @@ def tell(
     about = call_words.About.of(anomaly, evidence)
     steps: list[Step] = []
     if pairs:
-        start = pairs[0][0].time
-        end = max((b or a).time for a, b in pairs)
-        steps += _fault_steps(statistics, start, end, nodes)
+        moments = [operation.time for pair in pairs for operation in pair if operation is not None]
+        end = max(moments)
+        steps += fault_steps.of_story(statistics, moments, nodes)
         steps += _call_steps(pairs, stuck_call(history, anomaly), about)
         steps += _node_steps(logged, min(step.time for step in steps), end, statistics.faults)
         steps += messages
         steps.sort(key=lambda step: step.told_at)
+    else:
+        steps += moment.steps(anomaly, statistics, nodes)
     last = steps[-1].told_at if steps else 0
     better = expectations.instead(history, anomaly)
     steps.append(Step(last, "end", _why(anomaly, better)))
@@ -154,33 +139,6 @@ def _node_steps(
     for note in node_notes.notes(logged, start, end, kills):
         rival = f" ({note.rival})" if note.rival else ""
         steps.append(Step(note.time, "node", f"{note.node}: “{note.text}”{rival}"))
-    return steps
-
-
-def _fault_steps(statistics: Statistics, start: int, end: int, nodes: Sequence[str]) -> list[Step]:
-    """Faults that were active at some moment of the window, or the last one before it."""
-    last = statistics.duration_ns
-    active = [w for w in statistics.faults if w.injecting <= end and w.end(last) >= start]
-    if not active:
-        before = [w for w in statistics.faults if w.injecting <= end]
-        active = before[-1:]
-    # Others that came and went since the first of these struck belong to the story, too.
-    since = max(min([start, *(w.start for w in active)]), start - LOOK_BACK_NS) - JUST_BEFORE_NS
-    active = [
-        w for w in statistics.faults if w in active or (w.injecting <= end and w.end(last) >= since)
-    ]
-    steps: list[Step] = []
-    for window in active:
-        steps.append(Step(window.start, "fault", fault_sentences.struck(window, nodes)))
-        changes = [*fault_sentences.strikes(window), *fault_sentences.moves(window, nodes)]
-        steps += [Step(time, "fault", text) for time, text in changes if time <= end]
-        if window.healed is not None and window.healed <= end:
-            steps.append(Step(window.healed, "heal", fault_sentences.healed(window, nodes)))
-    if len(steps) > FAULT_STEPS_MAX:  # the last ones had most to do with it
-        steps.sort(key=lambda step: step.time)
-        left_out = len(steps) - FAULT_STEPS_MAX
-        steps = steps[left_out:]
-        steps[0] = replace(steps[0], text=f"{steps[0].text} ({left_out} more before it)")
     return steps
 
 

@@ -24,6 +24,7 @@ from ..harness.events import (
 )
 from ..harness.operation import NEMESIS, Operation
 from ..harness.spec import TrialSpec
+from ..harness.title import title_of
 from . import fault_words, words
 from .closing_summary import summarise as summarise  # the command line finds it here
 from .console import BAD as BAD
@@ -31,6 +32,9 @@ from .console import GOOD as GOOD
 from .console import VERDICTS as VERDICTS
 from .console import console_for, is_terminal
 from .console import say as say
+from .judged_file import tell as tell_file  # noqa: F401  (the command line finds it here)
+from .judged_file import tell_row as tell_row
+from .judged_file import tell_total as tell_total
 from .progress_line import ProgressLine as ProgressLine
 
 if TYPE_CHECKING:
@@ -263,7 +267,7 @@ def is_load(phase: str) -> bool:
 def trial_in_words(spec: TrialSpec) -> str:
     """``raft (mutant stale-read) · register · partition, kill · 5 nodes local · seed 42``."""
     parts = [
-        spec.system + (f" (mutant {spec.mutant})" if spec.mutant else ""),
+        title_of(spec) + (f" (mutant {spec.mutant})" if spec.mutant else ""),
         spec.workload,
         ", ".join(spec.nemeses) or "no faults",
         f"{words.count(len(spec.nodes), 'node')} {spec.cluster}",

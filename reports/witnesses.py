@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..harness.history import History
+from ..harness.history import INVOKE, OK, History
 from ..harness.operation import NEMESIS, Operation
 from ..harness.verdict import Anomaly
 
@@ -54,6 +54,37 @@ def calls_near(history: History, evidence: Sequence[Pair], fs: Sequence[str] = (
     ]
 
 
+def completions_of(history: History, fs: Sequence[str]) -> list[int]:
+    """Where the calls of some functions were answered ok."""
+    import numpy as np
+
+    columns = history.columns()
+    codes = [code for code, f in enumerate(columns.fs) if f in fs]
+    is_told = np.isin(columns.f, codes) & (columns.type == OK)
+    return [int(at) for at in np.flatnonzero(is_told)]
+
+
+def calls_of(
+    history: History, fs: Sequence[str], key: Any = None, values: Sequence[Any] | None = None
+) -> list[Pair]:
+    """All calls of some functions, on one key (a number is as good as its text) and with some
+    values, wherever in the history they are."""
+    import numpy as np
+
+    columns = history.columns()
+    is_it = columns.type == INVOKE
+    is_it &= np.isin(columns.f, [code for code, f in enumerate(columns.fs) if f in fs])
+    if key is not None:
+        text = str(key)
+        is_it &= np.isin(
+            columns.key, [c for c, each in enumerate(columns.keys) if c and str(each) == text]
+        )
+    if values is not None:
+        codes = [code for code, each in enumerate(columns.values) if code and each in values]
+        is_it &= np.isin(columns.value, codes)
+    return [(history[int(at)], history.completion(int(at))) for at in np.flatnonzero(is_it)]
+
+
 def told_calls(history: History, anomaly: Anomaly) -> list[Pair]:
     """The calls that a story tells: those of the evidence; of a small trial all calls on the same
     key, for they say where the state came from. What was aborted for no reason (AC4) may have
@@ -62,7 +93,12 @@ def told_calls(history: History, anomaly: Anomaly) -> list[Pair]:
     if not evidence:
         return []
     last = max((b or a).index for a, b in evidence)
-    origins = _grants(history, anomaly, evidence) or _appends(history, anomaly, evidence)
+    origins = (
+        _grants(history, anomaly, evidence)
+        or _appends(history, anomaly, evidence)
+        or _writes(history, anomaly, evidence)
+        or _refused(history, anomaly, evidence)
+    )
     if origins:
         told = {pair[0].index: pair for pair in (*evidence, *origins)}
         return [told[index] for index in sorted(told)]
@@ -108,6 +144,40 @@ def _appends(history: History, anomaly: Anomaly, evidence: list[Pair]) -> list[P
             for mop in _micro_operations(a)
         )
     ][:ORIGINS_MAX]
+
+
+def _writes(history: History, anomaly: Anomaly, evidence: list[Pair]) -> list[Pair]:
+    """Who wrote what replicas hold of a key in the end, and do not agree on."""
+    held = [b.value.get(str(anomaly.key)) for _, b in evidence if b is not None and _is_held(b)]
+    lists = [each for each in held if isinstance(each, list)]
+    differing = [v for mine in lists for v in mine if any(v not in other for other in lists)]
+    if not differing or anomaly.key is None:
+        return []
+    return calls_of(history, ("write",), anomaly.key, differing)[-ORIGINS_MAX:]
+
+
+def _refused(history: History, anomaly: Anomaly, evidence: list[Pair]) -> list[Pair]:
+    """Who had asked for what a read saw, if all of them were refused."""
+    at = stuck_call(history, anomaly)
+    if at is None or history[at].f != "read" or not isinstance(anomaly.details.get("states"), list):
+        return []
+    end = history.completion(at)
+    if end is None or end.type != "ok" or end.value is None:
+        return []
+    asked = [
+        (a, b)
+        for a, b in calls_near(history, evidence, ("write", "cas"))
+        if a.key == history[at].key and a.index < end.index and _asks_for(a.value, end.value)
+    ]
+    return asked[-1:] if all(b is not None and b.type == "fail" for _, b in asked) else []
+
+
+def _asks_for(asked: Any, wanted: Any) -> bool:
+    return asked == wanted or (isinstance(asked, list) and bool(asked) and asked[-1] == wanted)
+
+
+def _is_held(completion: Operation) -> bool:
+    return completion.f == "final" and isinstance(completion.value, Mapping)
 
 
 def _micro_operations(operation: Operation) -> list[Any]:

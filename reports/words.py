@@ -68,6 +68,11 @@ def plain(data: Any, limit: int = 60) -> str:
     return value(data, limit)
 
 
+def plain_list(values: Sequence[Any], limit: int = 8) -> str:
+    """``6, 8 and 2 more``; ``nothing`` if it is empty."""
+    return names([plain(each, 20) for each in values], limit) or "nothing"
+
+
 def fresh(asked: Any, answered: Any) -> Any:
     """What an answer says beyond the question: of an object the fields that are new and hold
     something."""
@@ -108,6 +113,12 @@ def span(start: float, end: float) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 fault``, ``12,345 operations``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, …"""
+    last = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else last}"
 
 
 def share(part: float | None) -> str:
@@ -217,7 +228,7 @@ def call(
     argument = "" if asked is None else f" {_argument(asked)}"
     if f == "read":
         if outcome == "ok":
-            return f"{who} read{where} and got {'nothing' if answered is None else value(answered)}"
+            return f"{who} read{where} and got {_answered(answered)}"
         what = f"tried to read{where}"
     elif f == "cas" and isinstance(asked, list | tuple) and len(asked) == 2:
         what = f"asked to change{where or ' the value'} from {value(asked[0])} to {value(asked[1])}"
@@ -230,11 +241,21 @@ def call(
     why = f" ({plain(error, 80)})" if error is not None else ""
     if outcome == "ok":
         new = fresh(asked, answered)
-        result = f", answer {_argument(new, 80)}" if new not in (None, {}, asked) else ""
+        is_told = new not in (None, {}, asked, [asked])
+        result = f", answer {_answered(new, 80)}" if is_told else ""
         return f"{who} {what}: acknowledged{took}{result}"
     if outcome == "fail":
         return f"{who} {what}: refused{took}{why}"
     return f"{who} {what}: outcome unknown{why}"
+
+
+def _answered(data: Any, limit: int = 60) -> str:
+    """An answer as a person would say it: a list of plain values by these."""
+    if data is None:
+        return "nothing"
+    if isinstance(data, list) and not any(isinstance(each, list | Mapping) for each in data):
+        return plain_list(data)
+    return _argument(data, limit)
 
 
 def _argument(data: Any, limit: int = 60) -> str:

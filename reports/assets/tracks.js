@@ -3,7 +3,7 @@
 
 /* exported drawTracks */
 /* global cutTo, drawAxis, drawShades, formatMoment, stretchedTime, svg */
-const TRACK = { row: 58, bar: 18, character: 6.7, shapes: { asked: "M0 -5L5 0L0 5L-5 0Z", vote: "M0 -5L5 4L-5 4Z", decision: "M0 5L5 -4L-5 -4Z" } };
+const TRACK = { row: 58, bar: 18, character: 6.7, shapes: { asked: "M0 -5L5 0L0 5L-5 0Z", vote: "M0 -5L5 4L-5 4Z", decision: "M0 5L5 -4L-5 -4Z", sent: "M-4 -6L6 0L-4 6Z", delivered: "M0 6L6 -4L-6 -4Z", missing: "M-5 -5L5 5M5 -5L-5 5" } };
 
 class Tracks {
   constructor(figure, drawing, faults, show) {
@@ -27,21 +27,24 @@ class Tracks {
   }
 
   paint() {
-    const { rows, bands } = this.drawing;
+    const { rows, bands, marks } = this.drawing;
     const longest = Math.max(...rows.map((row) => Math.min(Math.max(row.name.length, row.note.length), 13)));
     this.labels = longest * TRACK.character + 22;
     const moments = rows.flatMap((row) => [...row.stretches.flatMap((s) => [s.start, s.end]), ...row.moments.map((m) => m.time)]);
+    moments.push(...marks.map(([time]) => time));
     const room = Math.max(this.figure.clientWidth, 300) - this.labels - 60;
     const scale = this.scale = stretchedTime(moments.map((start) => ({ start, end: null })), room, 1);
     const width = Math.max(this.labels + scale.width + 60, this.figure.clientWidth - 2);
     const [first, last] = [scale.times[0], scale.times[scale.times.length - 1]];
     const cuts = this.faults.filter((fault) => !["kill", "pause"].includes(fault.kind));
     const active = cuts.filter((fault) => fault.end >= first && fault.start <= last).length;
-    const top = 8 + Math.min(active, 3) * 13 + (bands.length ? 15 : 0);
+    const top = 8 + Math.min(active, 3) * 13 + (bands.length || marks.length ? 15 : 0);
     const bottom = top + rows.length * TRACK.row + 2;
     const picture = svg("svg", { width, height: bottom + 24, viewBox: `0 0 ${width} ${bottom + 24}` });
     drawShades(picture, cuts, scale, this.labels, width, top, bottom);
     this.bands(picture, top, bottom);
+    this.marks(picture, top, bottom, width);
+    this.links(picture, top);
     rows.forEach((row, at) => this.row(picture, row, top + at * TRACK.row, width));
     drawAxis(picture, scale, bottom, this.labels);
     const names = this.names = svg("g", { class: "names" });
@@ -65,6 +68,24 @@ class Tracks {
       const band = svg("rect", { class: "band", x, y: top - 2, width: Math.max(right - x, 3), height: bottom - top + 2 });
       band.append(svg("title", {}, label));
       picture.append(band, svg("text", { class: "band-name", x: x + 3, y: top - 6 }, label));
+    }
+  }
+
+  /* Moments that concern every row. */
+  marks(picture, top, bottom, width) {
+    for (const [time, label] of this.drawing.marks) {
+      const x = this.x(time);
+      const at = Math.min(x + 3, width - label.length * TRACK.character - 4);
+      picture.append(svg("line", { class: "mark-line", x1: x, x2: x, y1: top - 14, y2: bottom }), svg("text", { class: "quiet", x: at, y: top - 6 }, label));
+    }
+  }
+
+  /* From where something was sent to where it came, or should have come. */
+  links(picture, top) {
+    const y = (row) => top + row * TRACK.row + 26;
+    for (const link of this.drawing.links) {
+      const [x, right] = [this.x(link.time), this.x(link.to_time)];
+      picture.append(svg("path", { class: `link ${link.kind}`, d: `M${x} ${y(link.row)}L${right} ${y(link.to_row)}`, "aria-hidden": "true" }));
     }
   }
 
@@ -95,7 +116,7 @@ class Tracks {
     const group = this.part(`stretch ${stretch.kind}`, stretch, `${stretch.label}. ${stretch.said}`);
     const height = stretch.kind === "asking" ? 4 : TRACK.bar;
     group.append(svg("rect", { x, y: y + (TRACK.bar - height) / 2, width: wide, height, rx: 2 }));
-    if (stretch.kind === "doubt" || stretch.kind === "down") {
+    if (["doubt", "down", "state-2"].includes(stretch.kind)) {
       const lean = stretch.kind === "doubt" ? 9 : -9;
       let lines = "";
       for (let at = x + 4; at < x + wide - 4; at += 7) lines += `M${at} ${y + (lean > 0 ? TRACK.bar : 0)}L${Math.min(at + 9, x + wide)} ${y + (lean > 0 ? 0 : TRACK.bar)}`;

@@ -19,7 +19,17 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ...harness.errors import UserError
-from . import api, campaign_pages, live_run, pages, run_answers, run_names, shield
+from . import (
+    api,
+    campaign_pages,
+    live_run,
+    pages,
+    run_answers,
+    run_files,
+    run_names,
+    run_roots,
+    shield,
+)
 from .addresses import parts_of
 from .campaign_folders import Campaigns
 from .index_keeper import IndexKeeper
@@ -79,6 +89,13 @@ class Application:
     def folder(self, slug: str) -> Path:
         """The folder of a run; ``OSError`` if there is none of that name, or a link."""
         return self.runs.folder(slug)
+
+    def run_folder(self, slug: str) -> Path:
+        """The folder of a run of the store or of a campaign, as it is called in the list, for those
+        who follow links. ``OSError`` if there is none, :class:`BadName` for what is no name."""
+        name, time, run = run_roots.place_of(slug)
+        place = self.campaigns.runs(name, time) if name else self.runs
+        return run_files.readable_by_path(place.store, run_names.decoded(run))
 
     # -- requests ----------------------------------------------------------------
 

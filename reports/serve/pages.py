@@ -26,6 +26,7 @@ from . import (
     run_summary,
 )
 from .addresses import query_of
+from .run_roots import address_of
 from .run_summary import RUNNING
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ LABELS = {
     "nemesis": "Nemesis",
     "cluster": "Cluster",
     "mutant": "Mutant",
+    "campaign": "Campaign",
     "anomaly": "Anomaly",
     "signature": "Trouble",
     "seed": "Seed",
@@ -103,10 +105,10 @@ def run(application: Application, place: RunPlace, slug: str) -> Response:
     folder = place.folder(slug)
     around, judged = relatives(place, folder.name), None
     summary = run_summary.summarise(folder, time.time())
+    application.look()
+    index = application.keeper.index
+    around |= run_queries.around(index, place.prefix + slug)
     if place.is_store:
-        application.look()
-        index = application.keeper.index
-        around |= run_queries.around(index, slug)
         judged = run_queries.last_judged(index)
     if summary.state == RUNNING:
         return page("live.html.j2", run=summary, place=place, around=around, judged=judged)
@@ -136,7 +138,7 @@ def live(application: Application, request: Request) -> Response:
     application.look()
     running = run_queries.running(application.keeper.index)
     if running:
-        return RedirectResponse(f"/runs/{running[0]['slug']}")
+        return RedirectResponse(running[0]["address"])
     return page("wait.html.j2", store=words.line(str(application.store), 200))
 
 
@@ -167,16 +169,14 @@ def compare(application: Application, request: Request) -> Response:
     if len(asked) < 2:
         latest = run_queries.page(application.keeper.index, run_filter.RunFilter(per_page=300))
         return page("choose.html.j2", asked=asked, runs=latest.runs)
-    names = [run_names.decoded(slug) for slug in asked]
-    folders = [run_files.readable_by_path(application.store, name) for name in names]
+    folders = [application.run_folder(slug) for slug in asked]
     found = comparison.compare(folders[0], folders[1])
-    slugs = [run_names.encoded(folder.name) for folder in folders]
     return page(
         "compare.html.j2",
         found=found,
-        slugs=slugs,
+        addresses=[address_of(slug) for slug in asked],
         names=[run_names.shown(folder.name) for folder in folders],
-        swapped="/compare?" + urlencode([("run", slugs[1]), ("run", slugs[0])]),
+        swapped="/compare?" + urlencode([("run", asked[1]), ("run", asked[0])]),
         rates=drawings.lines(found.rates, lambda rate: f"{rate:,.3g}/s"),
         latencies=drawings.lines(found.latencies, words.duration, logarithmic=True),
     )

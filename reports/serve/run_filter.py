@@ -13,7 +13,10 @@ from ...harness.errors import UserError
 from .. import words
 from .run_summary import STATES
 
-CHOICES = ("state", "system", "workload", "nemesis", "cluster", "mutant", "anomaly", "signature")
+CHOICES = (
+    *("state", "system", "workload", "nemesis", "cluster", "mutant", "anomaly", "signature"),
+    "campaign",
+)
 """Each may be given several times: any of the values will do."""
 
 TEXTS = ("seed", "q", "since", "until")
@@ -32,7 +35,8 @@ SORTS = {
 }
 PER_PAGE, PER_PAGE_MAX = 50, 1000
 NOBODY = "none"
-"""``mutant=none``: right versions; ``nemesis=none``: trials without faults."""
+"""``mutant=none``: right versions; ``nemesis=none``: trials without faults; ``campaign=none``: runs
+of no campaign."""
 
 VALUES_MAX, VALUE_MAX = 50, 300
 
@@ -164,8 +168,8 @@ def _chosen(name: str, given: Sequence[str]) -> tuple[str, list[str]]:
         return one, list(given)
     if name == "anomaly":
         return f"id IN (SELECT run FROM run_anomalies WHERE name IN ({places}))", list(given)
-    if name == "mutant":
-        return f"mutant IN ({places})", ["" if value == NOBODY else value for value in given]
+    if name in ("mutant", "campaign"):
+        return f"{name} IN ({places})", ["" if value == NOBODY else value for value in given]
     return f"{name} IN ({places})", list(given)
 
 

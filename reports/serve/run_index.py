@@ -1,4 +1,5 @@
-"""The index: what the list says of every run of a store, in SQLite beside the run folders.
+"""The index: what the list says of every run of a store and of campaigns, in SQLite beside the
+run folders.
 
 The folders are the truth. The index is made anew if it is lost, damaged or of another version, and
 otherwise follows them: new, changed and removed folders are noticed by their times and sizes. It is
@@ -21,7 +22,8 @@ from typing import Any
 
 import msgspec
 
-from . import run_files, run_names, run_summary
+from . import run_files, run_names, run_roots, run_summary
+from .run_roots import Root
 from .run_summary import RUNNING, VALID, RunSummary
 
 FILE = ".runs-index.sqlite"
@@ -41,6 +43,7 @@ MARKS = ("trial.json", "verdict.json")
 _SCHEMA = """
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY, slug TEXT NOT NULL UNIQUE, name TEXT NOT NULL, started_s REAL NOT NULL,
+  campaign TEXT NOT NULL,
   state TEXT NOT NULL, outcome TEXT NOT NULL, system TEXT NOT NULL, workload TEXT NOT NULL,
   cluster TEXT NOT NULL, mutant TEXT NOT NULL, seed TEXT NOT NULL, nemeses TEXT NOT NULL,
   nodes INTEGER NOT NULL, time_limit_s REAL, sentence TEXT NOT NULL, detail TEXT NOT NULL,
@@ -56,11 +59,25 @@ CREATE TABLE run_anomalies (run INTEGER NOT NULL REFERENCES runs ON DELETE CASCA
   name TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID;
 """
 
+_Due = tuple[str, Root, str, str]
+"""A run that is to be read: its slug, where it is, its folder's name, its mark."""
+
 FORMAT = zlib.crc32(f"{VERSION}{_SCHEMA}".encode()) & 0x7FFFFFFF
 """Of which format a file is, as it says itself."""
 
 _COLUMNS = (
-    *("slug", "name", "started_s", "state", "outcome", "system", "workload", "cluster", "mutant"),
+    *(
+        "slug",
+        "name",
+        "started_s",
+        "campaign",
+        "state",
+        "outcome",
+        "system",
+        "workload",
+        "cluster",
+        "mutant",
+    ),
     *("seed", "nemeses", "nodes", "time_limit_s", "sentence", "detail", "signature", "trouble"),
     *(
         "anomalies",
@@ -80,16 +97,23 @@ _INSERT = (
 
 
 class RunIndex:
-    """The index of one store. Thread-safe: one connection writes, another one reads."""
+    """The index of one store, and of the campaigns in a folder, which need not be there yet.
 
-    def __init__(self, store: Path, file: Path | None = None) -> None:
+    Thread-safe: one connection writes, another one reads.
+    """
+
+    def __init__(
+        self, store: Path, file: Path | None = None, campaigns: Path | None = None
+    ) -> None:
         self.store = store
+        self.campaigns = campaigns
+        self._roots = [Root(str(store))]
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._open(file or store / FILE)
         self.done, self.total = 0, 0
         """How many of the folders that were to be read have been; equal when all is known."""
-        self._store_changed_ns = -1
+        self._changed_ns: tuple[int, ...] = ()
         self._whole_look_at_s = float("-inf")
         self._complete = False
 
@@ -119,7 +143,7 @@ class RunIndex:
         with self._writing, self._reading:
             self._reader.close()
             self._writer.close()
-            self._whole_look_at_s, self._store_changed_ns = float("-inf"), -1
+            self._whole_look_at_s, self._changed_ns = float("-inf"), ()
             self._open(self.file)
 
     def close(self) -> None:
@@ -159,15 +183,12 @@ class RunIndex:
                 return changed
             running = self._writer.execute("SELECT slug FROM runs WHERE state = ?", [RUNNING])
             unsettled = {slug for (slug,) in running}
-            if self._store_time() == self._store_changed_ns:
+            if self._change() == self._changed_ns:
                 return self._look_again(unsettled, stop) if unsettled else False
             return self._look(unsettled, stop)
 
-    def _store_time(self) -> int:
-        try:
-            return self.store.stat().st_mtime_ns
-        except OSError:
-            return -2
+    def _change(self) -> tuple[int, ...]:
+        return run_roots.changed_ns(self.store, self.campaigns, self._roots)
 
     def _known(self) -> dict[str, tuple[str, str]]:
         found = self._writer.execute("SELECT slug, state, mark FROM runs")
@@ -175,55 +196,50 @@ class RunIndex:
 
     def _look(self, only: set[str] | None, stop: threading.Event | None) -> bool:
         """``only``: those that are looked at although they are known; ``None`` for all."""
-        changed_ns = self._store_time()
+        self._roots = run_roots.roots(self.store, self.campaigns)
+        changed_ns = self._change()
         known = self._known()
         present: set[str] = set()
-        due: list[tuple[str, str, str]] = []
-        for name in self._folders():
-            slug = run_names.encoded(name)
-            present.add(slug)
-            if only is not None and slug in known and slug not in only:
-                continue
-            now = mark(f"{self.store}/{name}", name)
-            state, before = known.get(slug, ("", ""))
-            if now and (now != before or state == RUNNING):
-                due.append((slug, name, now))
-            elif not now:
-                present.discard(slug)
+        due: list[_Due] = []
+        for root in self._roots:
+            for name in run_roots.folders(root):
+                slug = root.prefix + run_names.encoded(name)
+                present.add(slug)
+                if only is not None and slug in known and slug not in only:
+                    continue
+                now = mark(f"{root.folder}/{name}", name)
+                state, before = known.get(slug, ("", ""))
+                if now and (now != before or state == RUNNING):
+                    due.append((slug, root, name, now))
+                elif not now:
+                    present.discard(slug)
         gone = [(slug,) for slug in known if slug not in present]
         if gone:
             with self._writer:
                 self._writer.executemany("DELETE FROM runs WHERE slug = ?", gone)
         written = self._read(due, known, stop)
         # A change within one tick of the file system's clock would not show.
-        is_fresh = time.time_ns() - changed_ns < FINEST_CLOCK_NS
+        is_fresh = time.time_ns() - max(changed_ns) < FINEST_CLOCK_NS
         is_whole = self.done == self.total
-        self._store_changed_ns = changed_ns if is_whole and not is_fresh else -1
+        self._changed_ns = changed_ns if is_whole and not is_fresh else ()
         return bool(gone or written)
 
     def _look_again(self, unsettled: set[str], stop: threading.Event | None) -> bool:
         """At trials under way only: no folder has come or gone."""
-        names = [(slug, run_names.decoded(slug)) for slug in sorted(unsettled)]
-        marked = [(slug, name, mark(f"{self.store}/{name}", name)) for slug, name in names]
+        roots = {root.prefix: root for root in self._roots}
+        due: list[_Due] = []
+        for slug in sorted(unsettled):
+            prefix, _, run = slug.rpartition("/")
+            root = roots.get(f"{prefix}/" if prefix else "")
+            if root is not None:
+                name = run_names.decoded(run)
+                due.append((slug, root, name, mark(f"{root.folder}/{name}", name)))
         known = {slug: marks for slug, marks in self._known().items() if slug in unsettled}
-        return bool(self._read([each for each in marked if each[2]], known, stop))
-
-    def _folders(self) -> list[str]:
-        """Names of what could be run folders, the newest first."""
-        try:
-            with os.scandir(self.store) as entries:
-                names = [
-                    entry.name
-                    for entry in entries
-                    if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
-                ]
-        except OSError:
-            return []
-        return sorted(names, reverse=True)
+        return bool(self._read([each for each in due if each[3]], known, stop))
 
     def _read(
         self,
-        due: Sequence[tuple[str, str, str]],
+        due: Sequence[_Due],
         known: dict[str, tuple[str, str]],
         stop: threading.Event | None,
     ) -> int:
@@ -235,9 +251,10 @@ class RunIndex:
                 break
             batch = due[start : start + BATCH]
             with self._writer:
-                for slug, name, now in batch:
+                for slug, root, name, now in batch:
                     with contextlib.suppress(OSError):  # gone meanwhile: seen next time
-                        summary = run_summary.summarise(self.store / name, now_s)
+                        summary = run_summary.summarise(Path(root.folder) / name, now_s)
+                        summary.slug, summary.campaign = slug, root.campaign
                         if summary.state != RUNNING or known.get(slug) != (RUNNING, now):
                             self._write(summary, now)
                             written += 1
@@ -330,7 +347,14 @@ def _searched(summary: RunSummary) -> str:
     parts = (
         *(summary.name, summary.system, summary.mutant, summary.workload, summary.cluster),
         *(summary.seed, summary.outcome, *summary.nemeses, *summary.anomalies, summary.sentence),
-        *(detail, summary.trouble, summary.signature, summary.command, *summary.problems),
+        *(
+            summary.campaign,
+            detail,
+            summary.trouble,
+            summary.signature,
+            summary.command,
+            *summary.problems,
+        ),
     )
     return "\n".join(parts).casefold()
 
@@ -345,6 +369,7 @@ def listed(row: sqlite3.Row) -> dict[str, Any]:
     for name in ("nemeses", "anomalies", "problems"):
         shown[name] = msgspec.json.decode(shown[name])
     shown["has_report"] = bool(shown["has_report"])
+    shown["address"] = run_roots.address_of(shown["slug"])
     for name in ("id", "searched", "mark"):
         shown.pop(name, None)
     return shown

@@ -25,8 +25,13 @@ class RunPlace:
         return cls(store, "/runs", (("/", "Runs"),), LiveRuns(store))
 
     @property
+    def prefix(self) -> str:
+        """What stands before the names of its runs in the list."""
+        return "" if self.is_store else f"{self.base.removeprefix('/')}/"
+
+    @property
     def is_store(self) -> bool:
-        """Whether its runs are in the list, to be compared with others."""
+        """Whether its runs are those of the store, and not of a campaign."""
         return self.base == "/runs"
 
     def folder(self, slug: str) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .run_filter import RunFilter
 from .run_index import RunIndex, listed
+from .run_roots import address_of
 from .run_summary import INVALID, NONE, RUNNING, STATES, UNKNOWN
 
 BUCKETS_MAX = 48
@@ -100,8 +101,7 @@ def groups(index: RunIndex, wanted: RunFilter) -> list[dict[str, Any]]:
                 "last_s": row["last_s"],
                 "latest": listed(latest[0]),
                 "runs": [
-                    {"slug": each["slug"], "name": each["name"], "seed": each["seed"]}
-                    for each in latest
+                    {name: each[name] for name in ("slug", "name", "seed")} for each in latest
                 ],
             }
         )
@@ -142,7 +142,7 @@ def choices(index: RunIndex, wanted: RunFilter) -> dict[str, list[tuple[str, int
     Each filter's own choice does not narrow what it offers.
     """
     found = {}
-    for name in ("system", "workload", "cluster", "mutant"):
+    for name in ("system", "workload", "cluster", "mutant", "campaign"):
         where, values = wanted.without(name).where()
         rows = index.rows(
             f"SELECT {name} AS value, count(*) AS n FROM runs WHERE {where} GROUP BY value", values
@@ -160,20 +160,23 @@ def choices(index: RunIndex, wanted: RunFilter) -> dict[str, list[tuple[str, int
 
 
 def around(index: RunIndex, slug: str) -> dict[str, Any]:
-    """A run's neighbours: the one before and after it in time, how many share its trouble, and the
-    last one that passed before it with the same system, workload and cluster (slugs)."""
+    """A run's neighbours (addresses): the one before and after it in time of the same store or
+    campaign; how many share its trouble; and the last one that passed before it with the same
+    system, workload and cluster (a slug)."""
     rows = index.rows("SELECT * FROM runs WHERE slug = ?", [slug])
     if not rows:
         return {"earlier": None, "later": None, "same": 0, "passed": None}
     row = rows[0]
-    at = [row["started_s"], row["id"]]
+    at = [row["started_s"], row["id"], row["campaign"]]
     earlier = index.rows(
-        "SELECT slug FROM runs WHERE (started_s, id) < (?, ?) ORDER BY started_s DESC, id DESC "
-        "LIMIT 1",
+        "SELECT slug FROM runs WHERE (started_s, id) < (?, ?) AND campaign = ? "
+        "ORDER BY started_s DESC, id DESC LIMIT 1",
         at,
     )
     later = index.rows(
-        "SELECT slug FROM runs WHERE (started_s, id) > (?, ?) ORDER BY started_s, id LIMIT 1", at
+        "SELECT slug FROM runs WHERE (started_s, id) > (?, ?) AND campaign = ? "
+        "ORDER BY started_s, id LIMIT 1",
+        at,
     )
     passed = index.rows(
         "SELECT slug FROM runs WHERE system = ? AND workload = ? AND cluster = ? AND state = "
@@ -185,8 +188,8 @@ def around(index: RunIndex, slug: str) -> dict[str, Any]:
         [row["signature"], row["state"]],
     )
     return {
-        "earlier": earlier[0]["slug"] if earlier else None,
-        "later": later[0]["slug"] if later else None,
+        "earlier": address_of(earlier[0]["slug"]) if earlier else None,
+        "later": address_of(later[0]["slug"]) if later else None,
         "same": same[0]["n"],
         "passed": passed[0]["slug"] if passed else None,
     }

@@ -19,14 +19,15 @@ from typing import Any
 
 import msgspec
 
+from ...harness import store
 from ...harness.verdict import Verdict
 from .. import story, words
 from . import run_names
 
 LARGEST_BYTES = 64 << 20
 SILENCE_S = 150.0
-"""A trial that has not written for that long, and for as long as its checkers may take besides, has
-been killed: bringing a cluster up may take 120 s, in which nothing is written."""
+"""Where there are no locks, a trial that has not written for that long, and for as long as its
+checkers may take besides, has been killed: bringing a cluster up may take 120 s without a write."""
 
 VALID, INVALID, UNKNOWN, RUNNING, NONE = "valid", "invalid", "unknown", "running", "none"
 STATES = (INVALID, UNKNOWN, NONE, RUNNING, VALID)
@@ -42,6 +43,7 @@ class RunSummary:
     """One run folder in the list.
 
     ``slug``       its name as it stands in addresses; ``name`` as a person sees it.
+    ``campaign``   ``NAME/TIME`` if it is of one.
     ``started_s``  since the epoch: as the trial says, else as the folder's name or its time do.
     ``sentence``   the verdict in a sentence; ``detail`` the first explanation, or the reason.
     ``signature``  equal for runs with the same trouble, which ``trouble`` names; empty for those
@@ -53,6 +55,7 @@ class RunSummary:
     slug: str
     name: str
     started_s: float
+    campaign: str = ""
     state: str = NONE
     outcome: str = ""
     system: str = ""
@@ -105,7 +108,10 @@ def summarise(folder: Path, now_s: float) -> RunSummary:
 
 
 def is_alive(folder: Path, spec: dict[str, Any], now_s: float) -> bool:
-    """Whether a trial that has not ended may still be under way: it has written not long ago."""
+    """Whether a trial that has not ended is still under way: it holds the folder's lock. Where no
+    locks are, or it has not begun to write, it may be if it did anything not long ago."""
+    if spec and (is_written := store.is_being_written(folder)) is not None:
+        return is_written
     patience_s = SILENCE_S + min(_number(spec.get("check_time_s")) or 0.0, 3600.0)
     return now_s - last_written_s(folder) < patience_s
 

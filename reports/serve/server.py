@@ -78,7 +78,8 @@ def application_of(store: Path, campaigns: Path | None = None) -> Iterator[Appli
     Raises ``InfrastructureError`` if the index cannot be opened, as another process holds it.
     """
     try:
-        keeper = IndexKeeper(RunIndex(store.resolve()))
+        index = RunIndex(store.resolve(), campaigns=campaigns and campaigns.resolve())
+        keeper = IndexKeeper(index)
     except sqlite3.Error as error:
         raise InfrastructureError(f"{store / FILE}: {error}; it may be deleted") from None
     try:

@@ -28,7 +28,7 @@ def test_replicas_of_a_register_must_agree():
     found = registers(*TWO, ("final", "n1", [2]), ("final", "n2", [1]))
     assert "divergence" in names(found)
     text = found.anomalies[0].explanation
-    assert "n1 and n2 still differ of key 0: n1 holds [2], n2 holds [1]" in text
+    assert "n1 and n2 still differ of key 0: n1 holds 2, n2 holds 1" in text
     assert registers(*TWO, ("final", "n1", [2]), ("final", "n2", [2])).valid is True
     late = registers(*TWO, ("final", "n1", [1]), ("final", "n1", [2]), ("final", "n2", [2]))
     assert late.valid is True, "a node's last answer counts"

@@ -2,7 +2,9 @@
 
 import csv
 import gzip
+import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +14,10 @@ from click.testing import CliRunner
 
 from duress.checkers.linearizability import Linearizable
 from duress.checkers.linearizability.models import ALIASES, MODELS, model_named
+from duress.harness import registry
 from duress.harness.cli import cli
 from duress.harness.errors import UserError
+from duress.harness.formats import load
 
 SHARED = Path(__file__).parents[3] / "shared" / "histories"
 
@@ -78,16 +82,41 @@ def as_json(*arguments):
 def test_a_valid_history():
     code, out, _ = check("good.jsonl")
     assert code == 0
-    assert out.startswith("valid    good.jsonl  2 operations")
-    assert "by: unique-value zones" in out
+    lines = out.splitlines()
+    assert lines[1] == "✓ VALID  Nothing in good.jsonl contradicts the model cas-register."
+    assert re.fullmatch(r"  judged +2 operations in [\d.]+ \S+, by unique-value zones", lines[3])
 
 
 def test_a_violation_is_told_with_its_operations():
     code, out, _ = check("stale.jsonl", "--model", "register")
     assert code == 1
-    assert "INVALID  stale.jsonl" in out
-    assert "answered 2 to process 1's read, but nothing ever wrote that" in out
-    assert "2  process 1  read null → ok 2" in out
+    assert "✗ INVALID  stale.jsonl broke linearizability." in out
+    assert "process 1 read and got 2" in out
+    assert "∴ The system answered 2 to process 1's read, but nothing ever wrote that" in out
+    assert "  evidence      operations 2\n" in out
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("no_color", "expected"), [("", "\x1b[1;31m✗ INVALID"), ("1", "\x1b[1m✗ INVALID")]
+)
+def test_colours_are_for_terminals_that_want_them(monkeypatch, no_color, expected):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    told = load("stale.jsonl")
+    verdict = Linearizable().check(told.history, {})
+    terminal = registry.load("reports", "terminal")
+    for stream, start in ((Terminal(), expected), (io.StringIO(), "✗ INVALID")):
+        terminal.tell_file("stale.jsonl", told.history, verdict, 0.1, "register", [], stream)
+        assert stream.getvalue().lstrip("\r\n").startswith(start)
+        assert ("\x1b" in stream.getvalue()) == stream.isatty()
+        stream.truncate(stream.seek(0))
+        terminal.tell_row("stale.jsonl", verdict, 0.1, "", stream)
+        assert stream.getvalue().startswith(start)
 
 
 def test_json_of_one_file_is_an_object():
@@ -108,8 +137,9 @@ def test_json_of_one_file_is_an_object():
 def test_several_files_are_a_table_and_an_array():
     code, out, _ = check("good.jsonl", "stale.jsonl", "good.jsonl")
     assert code == 1
-    assert [line.split()[0] for line in out.splitlines()] == ["valid", "INVALID", "valid", "3"]
-    assert out.splitlines()[-1] == "3 files: 1 INVALID, 2 valid"
+    states = [line[:12].rstrip() for line in out.splitlines()[:3]]
+    assert states == ["✓ VALID", "✗ INVALID", "✓ VALID"]
+    assert out.splitlines()[-1] == "3 files: 1 invalid, 2 valid"
     code, found = as_json("good.jsonl", "stale.jsonl")
     assert [each["valid"] for each in found] == [True, False]
 
@@ -121,8 +151,8 @@ def test_a_malformed_file_is_one_line_with_its_number():
     assert "\n" not in error
     code, out, _ = check("torn.jsonl", "good.jsonl")
     assert code == 2
-    assert "error    torn.jsonl:2: " in out
-    assert "valid    good.jsonl" in out
+    assert "✗ ERROR     torn.jsonl:2: " in out
+    assert "✓ VALID     good.jsonl" in out
     code, found = as_json("good.jsonl", "torn.jsonl")
     assert code == 2
     assert found[1]["valid"] is None

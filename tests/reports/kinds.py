@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from duress.checkers.convergence import Convergence
+from duress.checkers.delivery import PointToPoint
 from duress.checkers.fencing import Fencing
 from duress.checkers.mutual_exclusion import MutualExclusion
 from duress.harness.history import History
@@ -105,6 +107,46 @@ def commit(folder: Path) -> Path:
     )
 
 
+def delivery_calls(message: Any = 7) -> list[Operation]:
+    """n1 is handed 5, then a message; n2 delivers them the wrong way round and the second one
+    twice; n3, where 6 was to go, never has it."""
+    calls = Calls()
+    calls.add(0, "send", 10, 12, {"to": "n2", "message": 5}, asked={"to": 1, "message": 5})
+    later = {"to": "n2", "message": message}
+    calls.add(0, "send", 20, 22, later, asked={**later, "to": 1})
+    calls.add(1, "send", 30, 32, {"to": "n3", "message": 6}, asked={"to": 2, "message": 6})
+    log = [["n1", message], ["n1", 5], ["n1", message]]
+    first = {"from": 0, "messages": log[:1], "length": 1}
+    calls.add(2, "delivered", 40, 41, first, asked={"from": 0}, node="n2")
+    calls.add(2, "all-delivered", 90, 91, {"from": 0, "messages": log, "length": 3}, node="n2")
+    calls.add(1, "all-delivered", 92, 93, {"from": 0, "messages": [], "length": 0}, node="n3")
+    return calls.operations()
+
+
+def delivery(folder: Path, message: Any = 7) -> Path:
+    """A message that overtakes another and comes twice, and one that is lost."""
+    history = History(delivery_calls(message))
+    parts = {"delivery": PointToPoint().check(history, {})}
+    return write(folder, list(history), compose(parts), workload="delivery")
+
+
+def replica_calls(value: Any = 2) -> list[Operation]:
+    """Two writes of one key; in the end n1 and n3 hold the second one, n2 the first."""
+    calls = Calls()
+    calls.add(0, "write", 10, 12, [1], asked=1, key="x")
+    calls.add(1, "write", 20, 22, [value], asked=value, key="x", node="n3")
+    for process, node, held in ((0, "n1", value), (1, "n2", 1), (2, "n3", value)):
+        calls.add(process, "final", 90 + process, 95 + process, {"x": [held]}, node=node)
+    return calls.operations()
+
+
+def convergence(folder: Path, value: Any = 2) -> Path:
+    """A replica that did not hear of the last write."""
+    history = History(replica_calls(value))
+    parts = {"converging": Convergence().check(history, {})}
+    return write(folder, list(history), compose(parts), workload="quorum-register")
+
+
 def set_loss(folder: Path) -> Path:
     """Additions to a set that overwrite each other."""
     return _raft(folder, "set", "set-overwrites", [], 1)
@@ -179,6 +221,8 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     "linearizability": linearizability,
     "commit": commit,
     "lock": locks,
+    "delivery": lambda folder: delivery(folder, HOSTILE),
+    "convergence": lambda folder: convergence(folder, HOSTILE),
     "set": set_loss,
     "queue": queue_loss,
     "cycle": cycle,

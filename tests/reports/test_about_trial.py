@@ -42,7 +42,7 @@ def test_a_run_from_elsewhere_makes_nothing_load(failing, tmp_path):
 def test_the_commands_work_when_pasted(failing, tmp_path, monkeypatch):
     monkeypatch.chdir(failing.parent)
     told = dict(about_trial.commands(run_folder.load(failing)))
-    assert len(told) == 4
+    assert len(told) == 5
     for purpose, text in told.items():
         if purpose.startswith("Run it from its settings"):
             continue  # this folder was made by a test; see below

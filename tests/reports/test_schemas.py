@@ -34,7 +34,7 @@ def script():
 schemas = script()
 VALIDATORS = {
     name: jsonschema.Draft202012Validator(json.loads(schemas.path_of(name).read_text()))
-    for name in schemas.FILES
+    for name in schemas.ALL
 }
 
 
@@ -42,7 +42,7 @@ def complaints(name, text):
     return [error.message for error in VALIDATORS[name].iter_errors(json.loads(text))]
 
 
-@pytest.mark.parametrize("name", schemas.FILES)
+@pytest.mark.parametrize("name", schemas.ALL)
 def test_the_published_schema_is_that_of_the_types(name):
     assert schemas.path_of(name).read_text() == schemas.text(name), "run scripts/schemas.py"
     jsonschema.Draft202012Validator.check_schema(schemas.schema(name))

@@ -104,7 +104,10 @@ def test_each_call_is_a_sentence():
     )
     assert "outcome unknown" in said("enqueue", 9, 9, "info")
     # A name that is no verb is not something to be asked for.
-    assert said("suspects", None, [], "ok") == "process 3 called suspects: acknowledged, answer []"
+    assert (
+        said("suspects", None, [], "ok")
+        == "process 3 called suspects: acknowledged, answer nothing"
+    )
 
 
 def test_headline_names_the_broken_promise():

@@ -5,6 +5,7 @@ import os
 import threading
 from contextlib import contextmanager
 
+from duress.harness.store import RunFolder
 from duress.reports.serve import server
 
 LONG_AGO_S = 1_700_000_000
@@ -54,6 +55,11 @@ def write(store, name, spec=None, verdict=None, age_s=0, files=()):
         for path in (*folder.rglob("*"), folder):
             os.utime(path, (path.stat().st_mtime - age_s,) * 2)
     return folder
+
+
+def being_written(folder):
+    """As if a trial ran there, for the time of a ``with`` block."""
+    return RunFolder(folder).being_written()
 
 
 def small_store(store):

@@ -167,6 +167,12 @@ def test_archives_are_saved(page, address):
 def grow(store, run, done):
     """Writes a trial's folder as a harness does, some lines at a time, torn in the middle."""
     folder = run_folders.write(store, LIVE)
+    with run_folders.being_written(folder):
+        _write_slowly(store, folder, run, done)
+    html.render(folder)
+
+
+def _write_slowly(store, folder, run, done):
     spec = run_folders.spec(nodes=synthetic.NODES, time_limit_s=30.0, seed=99)
     run_folders.write(store, LIVE, spec)
     history = [msgspec.json.encode(o) + b"\n" for o in run.operations]
@@ -188,7 +194,6 @@ def grow(store, run, done):
     for file in files.values():
         file.close()
     run_folders.write(store, LIVE, spec | {"outcome": "valid"}, run_folders.verdict())
-    html.render(folder)
 
 
 def test_a_growing_run_is_watched_and_turns_into_its_report(page, address, store):

@@ -1,6 +1,7 @@
 """Campaigns in the browser: what their ledgers say now, and nothing else of their folders."""
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -17,6 +18,7 @@ from duress.harness.campaign.summary import summary_of
 from duress.harness.errors import UserError
 from duress.reports.campaign import closing
 from duress.reports.serve.campaign_folders import Campaigns
+from duress.reports.serve.run_index import RunIndex
 
 from ..campaign import made
 from . import run_folders
@@ -129,6 +131,69 @@ def test_one_is_told_from_its_ledger(ask, ask_json):
     over = ask(f"/campaigns/nightly/{OLD}").body.decode()
     assert "data-running" not in over
     assert f'href="/campaigns/nightly/{OLD}/junit.xml"' in over
+
+
+def test_its_runs_are_in_the_list_and_can_be_chosen(ask, ask_json):
+    everything = ask_json("/api/runs")
+    assert everything["total"] == 6 + 2 + 1 + 4  # links lead to no more of them
+    assert ask_json("/api/runs?campaign=none")["total"] == 6
+    found = ask_json(f"/api/runs?campaign=nightly/{OLD}")
+    run = f"campaigns/nightly/{OLD}/runs/000000-raft-0"
+    assert [each["slug"] for each in found["runs"]].count(run) == 1
+    addresses = {each["slug"]: each["address"] for each in everything["runs"]}
+    assert addresses[run] == f"/{run}"
+    assert ask(addresses[run]).status == 200
+    assert addresses["20260301T063000-raft-0001"] == "/runs/20260301T063000-raft-0001"
+    assert ask_json("/api/choices")["campaign"] == {
+        f"nightly/{NOW}": 4,
+        f"nightly/{OLD}": 2,
+        f"nightly/{LATE}": 1,
+    }
+    page = ask(f"/?campaign=nightly/{OLD}").body.decode()
+    assert f'href="/{run}"' in page
+    assert f'href="/campaigns/nightly/{OLD}"' in page
+    assert f"/?campaign=nightly/{OLD}" in ask(f"/campaigns/nightly/{OLD}").body.decode()
+
+
+def test_a_run_of_a_campaign_is_compared_with_any_other(ask):
+    run = f"campaigns/nightly/{OLD}/runs/000000-raft-0"
+    page = ask(f"/compare?run={run}&run=20260301T063000-raft-0001")
+    assert page.status == 200
+    assert f'href="/{run}"' in page.body.decode()
+    bar = ask(f"/{run}").body.decode()
+    assert f"/compare?run={run}" in bar
+    assert 'rel="next"' in bar or 'rel="prev"' in bar
+    for strange in (
+        "campaigns/nightly",
+        f"campaigns/nightly/{OLD}/runs/..",
+        "campaigns/../x/runs/y",
+    ):
+        assert ask(f"/compare?run={strange}&run={run}").status == 404
+
+
+def test_new_and_removed_runs_of_campaigns_are_noticed(tmp_path):
+    folder = tmp_path / "campaigns"
+    (tmp_path / "runs").mkdir()
+    index = RunIndex(tmp_path / "runs", campaigns=folder)
+
+    def listed():
+        index.refresh()
+        return [row["slug"] for row in index.rows("SELECT slug FROM runs ORDER BY slug")]
+
+    assert listed() == []
+    campaign(folder / "weekly" / OLD, [(VALID, 0)]).close()
+    base = f"campaigns/weekly/{OLD}/runs"
+    assert listed() == [f"{base}/000000-raft-0"]
+    new = folder / "weekly" / OLD / "runs"
+    with run_folders.being_written(run_folders.write(new, "000001-raft-0", run_folders.spec())):
+        assert listed() == [f"{base}/000000-raft-0", f"{base}/000001-raft-0"]
+        assert [row["state"] for row in index.rows("SELECT state FROM runs")].count("running") == 1
+    index.refresh()
+    assert [row["state"] for row in index.rows("SELECT state FROM runs")].count("running") == 0
+    shutil.rmtree(new)
+    new.mkdir()
+    assert listed() == []
+    index.close()
 
 
 def test_its_files_and_runs_are_served_as_other_reports_are(ask):

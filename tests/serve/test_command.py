@@ -61,8 +61,8 @@ def events(response):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_cleanly_also_while_somebody_watches(store, number):
-    run_folders.write(store, RUN, run_folders.spec())
-    with command(store) as process:
+    folder = run_folders.write(store, RUN, run_folders.spec())
+    with run_folders.being_written(folder), command(store) as process:
         first = process.stdout.readline()
         assert first.startswith("duress serve: http://127.0.0.1:")
         connection = connected(first.split()[2])

@@ -180,7 +180,8 @@ def test_no_line_stops_it(lines):
 def watched(tmp_path, monkeypatch):
     monkeypatch.setattr(live_run, "EVERY_S", 0.0)
     folder = run_folders.write(tmp_path, "20260301T063000-raft-0001")
-    return folder, live_run.LiveRuns(tmp_path)[folder.name]
+    with run_folders.being_written(folder):
+        yield folder, live_run.LiveRuns(tmp_path)[folder.name]
 
 
 def test_a_trial_from_its_beginning_to_its_report(watched):

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sqlite3
-import time
 
 import pytest
 
@@ -47,9 +46,10 @@ def test_every_run_is_listed(store, index):
 
 
 def test_new_changed_and_removed_folders_are_noticed(store, index):
-    run_folders.write(store, "20260304T000000-raft-0007", run_folders.spec())
+    new = run_folders.write(store, "20260304T000000-raft-0007", run_folders.spec())
     shutil.rmtree(store / "20260301T063000-raft-0001")
-    assert index.refresh()
+    with run_folders.being_written(new):
+        assert index.refresh()
     assert states(index)["20260304T000000-raft-0007"] == "running"
     assert set(states(index)) == folders(store)
     verdict = run_folders.verdict(False, ["G0"])
@@ -62,12 +62,12 @@ def test_new_changed_and_removed_folders_are_noticed(store, index):
     assert index.rows("SELECT count(*) AS n FROM run_anomalies WHERE name = 'G0'")[0]["n"] == 1
 
 
-def test_a_killed_trial_is_noticed_without_any_change(store, index, monkeypatch):
-    run_folders.write(store, "20260304T000000-raft-0007", run_folders.spec())
-    index.refresh()
-    assert states(index)["20260304T000000-raft-0007"] == "running"
-    later_s = time.time() + 1000
-    monkeypatch.setattr(run_index.time, "time", lambda: later_s)
+def test_a_killed_trial_is_noticed_without_any_change(store, index):
+    with run_folders.being_written(
+        run_folders.write(store, "20260304T000000-raft-0007", run_folders.spec())
+    ):
+        index.refresh()
+        assert states(index)["20260304T000000-raft-0007"] == "running"
     index.refresh()
     assert states(index)["20260304T000000-raft-0007"] == "none"
 

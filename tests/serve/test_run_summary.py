@@ -1,12 +1,16 @@
 """What is said of a run, whatever state its folder is in."""
 
+import errno
 import json
+import subprocess
+import sys
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from duress.harness import store
 from duress.reports.serve import run_names, run_summary
 
 from . import run_folders
@@ -59,20 +63,42 @@ def test_reasons_that_differ_in_numbers_only_are_one(tmp_path):
 
 
 def test_a_trial_under_way_and_one_that_was_killed(tmp_path):
-    folder = run_folders.write(tmp_path, "run", run_folders.spec())
-    assert summary_of(folder).state == "running"
-    later_s = time.time() + run_summary.SILENCE_S + 61
-    found = summary_of(folder, later_s)
+    folder = run_folders.write(tmp_path, "run", run_folders.spec(), age_s=100_000)
+    with run_folders.being_written(folder):
+        assert summary_of(folder).state == "running"
+    found = summary_of(folder)
     assert found.state == "none"
     assert "verdict.json: missing" in found.problems
-    assert summary_of(folder, later_s - 10).state == "running"
 
 
-def test_a_growing_history_is_a_sign_of_life(tmp_path):
-    folder = run_folders.write(tmp_path, "run", run_folders.spec(), age_s=100_000)
+def test_a_killed_process_writes_no_more(tmp_path):
+    folder = run_folders.write(tmp_path, "run", run_folders.spec())
+    held = (
+        "import sys, time; from pathlib import Path; from duress.harness.store import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1])).being_written():\n"
+        "    print('held', flush=True); time.sleep(99)"
+    )
+    with subprocess.Popen([sys.executable, "-c", held, folder], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        assert summary_of(folder).state == "running"
+        process.kill()
+        process.wait()
     assert summary_of(folder).state == "none"
+
+
+def test_where_no_locks_are_what_is_written_counts(tmp_path, monkeypatch):
+    def without_locks(*_):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(store.fcntl, "flock", without_locks)
+    folder = run_folders.write(tmp_path, "run", run_folders.spec(), age_s=100_000)
+    with run_folders.being_written(folder):
+        assert summary_of(folder).state == "none"
     (folder / "history.jsonl").write_text("{}\n")
     assert summary_of(folder).state == "running"
+    later_s = time.time() + run_summary.SILENCE_S + 61
+    assert summary_of(folder, later_s - 10).state == "running"
+    assert summary_of(folder, later_s).state == "none"
 
 
 def test_a_new_folder_without_files_is_a_trial_that_begins(tmp_path):

@@ -306,14 +306,15 @@ def test_groups_choices_and_times_as_json(ask_json):
 
 def test_new_runs_appear_without_a_restart(ask, ask_json, store):
     before = ask_json("/api/status")["changes"]
-    run_folders.write(store, "20260309T000000-new", run_folders.spec(system="brand-new"))
-    deadline = time.monotonic() + 20
-    while ask_json("/api/runs?system=brand-new")["total"] == 0:  # the folder is there before it
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert ask_json("/api/status")["changes"] > before
-    assert "20260309T000000-new" in ask_json("/api/status")["running"]
-    assert ask("/live").headers["location"] == "/runs/20260309T000000-new"
+    new = run_folders.write(store, "20260309T000000-new", run_folders.spec(system="brand-new"))
+    with run_folders.being_written(new):
+        deadline = time.monotonic() + 20
+        while ask_json("/api/runs?system=brand-new&state=running")["total"] == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert ask_json("/api/status")["changes"] > before
+        assert new.name in ask_json("/api/status")["running"]
+        assert ask("/live").headers["location"] == f"/runs/{new.name}"
 
 
 def test_a_shrunk_run_and_its_origin_lead_to_each_other(ask, store):
