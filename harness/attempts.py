@@ -1,7 +1,8 @@
-"""Many trials in virtual time, across the cores, of which only what came out is kept."""
+"""Many trials across the cores, of which only what came out is kept."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -9,9 +10,10 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import msgspec
@@ -36,6 +38,7 @@ class Attempt(msgspec.Struct, frozen=True):
     ``wall_s``       how long it took in real time; ``cpu_s`` of that, at work.
     ``features``     what it went through (see :mod:`.coverage`), if that was asked for.
     ``messages``     the kinds of messages then seen: type, fields that are true or false, how many.
+    ``folder``     where it was kept, if it was.
     """
 
     spec: TrialSpec
@@ -50,6 +53,7 @@ class Attempt(msgspec.Struct, frozen=True):
     features: list[int] = []
     messages: list[tuple[str, dict[str, bool], int]] = []
     cpu_s: float = 0.0
+    folder: str = ""
 
     @property
     def failed(self) -> bool:
@@ -64,26 +68,30 @@ def attempt(spec: TrialSpec, watched: bool = False) -> Attempt:
     """
     from .simulation import repeat
 
-    began, worked = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory(prefix="duress-attempt-") as name:
         folder = RunFolder(Path(name))
         (folder.path / "nodes").mkdir()
-        limit_s = processor_limit_s(spec)
-        try:
-            with at_most(limit_s):
-                outcome = repeat.run(_quick(spec, watched), folder)
-        except OutOfTime:
-            spent = time.perf_counter() - began
-            text = f"not done after {limit_s:g} s of processor time: does a state grow without end?"
-            return Attempt(spec, "error", [], 0, 0.0, [], spent, text)
-        except DuressError as error:
-            mistake = isinstance(error, UserError)
-            spent = time.perf_counter() - began
-            return Attempt(spec, "error", [], 0, 0.0, [], spent, str(error), mistake)
-        result = came_out(spec, folder, outcome, time.perf_counter() - began)
-        if watched:
-            result = _with_coverage(result, folder)
-        return msgspec.structs.replace(result, cpu_s=time.process_time() - worked)
+        result = attempted(spec, folder, lambda: repeat.run(_quick(spec, watched), folder))
+        return _with_coverage(result, folder) if watched else result
+
+
+def attempted(spec: TrialSpec, folder: RunFolder, run: Callable[[], object]) -> Attempt:
+    """What comes of a trial in a folder, whatever becomes of it."""
+    began, worked = time.perf_counter(), time.process_time()
+    limit_s = processor_limit_s(spec)
+    try:
+        with at_most(limit_s):
+            outcome = run()
+    except OutOfTime:
+        spent = time.perf_counter() - began
+        text = f"not done after {limit_s:g} s of processor time: does a state grow without end?"
+        return Attempt(spec, "error", [], 0, 0.0, [], spent, text)
+    except DuressError as error:
+        mistake = isinstance(error, UserError)
+        spent = time.perf_counter() - began
+        return Attempt(spec, "error", [], 0, 0.0, [], spent, str(error), mistake)
+    result = came_out(spec, folder, outcome, time.perf_counter() - began)
+    return msgspec.structs.replace(result, cpu_s=time.process_time() - worked)
 
 
 def processor_limit_s(spec: TrialSpec) -> float:
@@ -140,13 +148,18 @@ class Trials(Protocol):
         ...
 
 
+Make = Callable[[TrialSpec, bool], Attempt]
+"""Runs a trial, as :func:`attempt` does; can be pickled."""
+
+
 class AttemptPool:
     """Processes that run attempts; they are new interpreters and share nothing.
 
-    With one job attempts run in this process, one after the other.
+    With one job attempts run in this process, one after the other. ``make`` runs one.
     """
 
-    def __init__(self, jobs: int | None = None) -> None:
+    def __init__(self, jobs: int | None = None, make: Make = attempt) -> None:
+        self._make = make
         self.jobs = jobs or len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None
 
@@ -177,20 +190,35 @@ class AttemptPool:
     def _run(self, specs: Iterable[TrialSpec], watched: bool) -> Iterator[Attempt]:
         if self._pool is None:
             for each in specs:
-                yield attempt(each, watched)
+                yield self._make(each, watched)
             return
         coming: list[Future[Attempt]] = []
         rest = iter(specs)
         try:
             while True:
                 while len(coming) < 2 * self.jobs and (spec := next(rest, None)) is not None:
-                    coming.append(self._pool.submit(attempt, spec, watched))
+                    with _main_left_alone():  # may start a process
+                        coming.append(self._pool.submit(self._make, spec, watched))
                 if not coming:
                     return
                 yield coming.pop(0).result()
         finally:
             for each in coming:
                 each.cancel()
+
+
+@contextlib.contextmanager
+def _main_left_alone() -> Iterator[None]:
+    """Let no new process execute the program again that runs in this one, a user's script perhaps.
+
+    :mod:`multiprocessing` does so for the sake of what is defined there; we need nothing of it.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _begin_worker(parent: int) -> None:

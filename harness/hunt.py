@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from . import registry
 from .attempts import Attempt, Trials
+from .errors import InfrastructureError
 from .guided import Guided
 from .spec import TrialSpec
+from .trial_flags import settings_of, spec_of
+
+if TYPE_CHECKING:
+    from .trial import Outcome
 
 STRATEGIES = ("mixed", "default", "uniform", "aimed", "guided")
 """``default``: faults as in ``duress run``. ``uniform`` and ``aimed`` are what the nemeses declare,
@@ -23,6 +28,9 @@ is guided, where every other trial that begins anew is a default one.
 
 KNOWING = ("mixed", "aimed", "guided")
 """Those whose faults depend on what the protocol does."""
+
+DEFAULT_TRIALS = 1000
+"""Where neither trials nor minutes are bounded."""
 
 BY_MOMENT = "ambush"
 """The nemesis that strikes at moments of the protocol."""
@@ -181,3 +189,37 @@ def _fault_options() -> set[str]:
     """The options that some nemesis takes."""
     known = registry.names("nemeses")
     return {option for name in known for option in registry.load("nemeses", name).options}
+
+
+def planned(
+    system: str, flags: dict[str, Any], given: Collection[str]
+) -> tuple[TrialSpec, TrialSpec | None]:
+    """The first trial, in which the strategy decides about faults where nothing was said; and, for
+    ``mixed``, the one of ``duress run``.
+    """
+    strategy = flags["strategy"]
+    spec = usual = spec_of(system, flags, given)
+    if strategy == "default":
+        return spec, None
+    if "interval_s" not in given:
+        spec = msgspec.structs.replace(spec, interval_s=flags["interval_s"])
+    if not {"nemesis", "phases"} & set(given):
+        nemeses = list(registry.load("systems", spec.system).nemeses)
+        spec = by_moment_too(msgspec.structs.replace(spec, nemeses=nemeses), strategy)
+    spec = with_strategy(spec, strategy, settings_of(flags["settings"]))
+    return spec, usual if strategy == "mixed" else None
+
+
+def refuse_if_none_ran(state: Hunt) -> None:
+    """``InfrastructureError`` for a hunt of which no trial could be run."""
+    if state.errors and len(state.errors) == state.trials:
+        raise InfrastructureError(f"hunt: no trial could be run; {state.errors[0]}")
+
+
+def confirm(state: Hunt, outcome: Outcome) -> None:
+    """``InfrastructureError`` unless the trial that was found failed when it was run to be kept."""
+    if state.found is not None and outcome.verdict.valid is not False:
+        raise InfrastructureError(
+            f"hunt: seed {state.found.spec.seed} broke a promise, but not when run again; "
+            "duress run --twice shows where the runs differ"
+        )

@@ -1,4 +1,8 @@
-"""Finding systems, workloads, nemeses, clusters, … by entry point or as ``path.py:Name``."""
+"""Finding systems, workloads, nemeses, clusters, … by entry point or as ``path.py:Name``.
+
+A program that uses duress as a library may also pass a class (:func:`name_of` gives it a name) or
+:func:`register` one under a name of its choice, for as long as its process lives.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ KINDS = ("systems", "workloads", "nemeses", "clusters", "checkers", "mutants")
 
 def names(kind: str) -> list[str]:
     """The registered names of a kind, sorted."""
-    return sorted(entry.name for entry in _entries(kind))
+    return sorted({entry.name for entry in _entries(kind)} | set(_registered.get(kind, ())))
 
 
 def load(kind: str, name: str) -> Any:
@@ -27,8 +31,10 @@ def load(kind: str, name: str) -> Any:
 
     Raises ``UserError`` that names the known ones.
     """
+    if (found := _registered.get(kind, {}).get(name)) is not None:
+        return found
     if ".py:" in name:
-        return _from_file(name)
+        return _passed[name] if name in _passed else _from_file(name)
     for entry in _entries(kind):
         if entry.name == name:
             return _loaded(kind, entry)
@@ -37,6 +43,41 @@ def load(kind: str, name: str) -> Any:
         f"no {_singular(kind)} named {name!r}{did_you_mean(name, known)}; there are: "
         f"{', '.join(known) or 'none'} (or path.py:Name)"
     )
+
+
+def register(kind: str, name: str, thing: Any) -> None:
+    """Let a name stand for something in this process, in front of what is installed."""
+    _registered.setdefault(kind, {})[name] = thing
+
+
+def name_of(kind: str, thing: Any) -> str:
+    """By what :func:`load` finds it: a name stays as it is, a class gets one if it has none.
+
+    That is ``path.py:Name``, so that other processes find it too if it is at the top of a file.
+    """
+    if isinstance(thing, str):
+        return thing
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    value = f"{named.__module__}:{named.__qualname__}"
+    for entry in _entries(kind):
+        if entry.value == value:
+            return entry.name
+    file = getattr(sys.modules.get(named.__module__), "__file__", None)
+    name = f"{file or f'{named.__module__}.py'}:{named.__qualname__}"
+    _passed[name] = thing
+    return name
+
+
+def is_only_here(name: str) -> bool:
+    """Whether only this process can load it: it was passed, and is not at the top of a file."""
+    if name not in _passed:
+        return False
+    path, _, attribute = name.rpartition(":")
+    return not (attribute.isidentifier() and Path(path).is_file())
+
+
+_registered: dict[str, dict[str, Any]] = {}
+_passed: dict[str, Any] = {}
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -102,6 +143,9 @@ def _from_file(name: str) -> Any:
 _user_modules: dict[Path, ModuleType] = {}
 """Each file is executed once a process, so that its classes are the same everywhere."""
 
+executing: list[str] = []
+"""Files of users that are executed at this moment: no place to run a trial."""
+
 
 def _execute(path: Path, path_text: str) -> ModuleType:
     module_name = f"duress_user_{path.stem}"
@@ -111,6 +155,7 @@ def _execute(path: Path, path_text: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     sys.path.insert(0, str(path.parent))
+    executing.append(path_text)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -118,5 +163,6 @@ def _execute(path: Path, path_text: str) -> ModuleType:
             f"{path_text}: cannot be imported: {type(error).__name__}: {error}"
         ) from error
     finally:
+        executing.pop()
         sys.path.remove(str(path.parent))
     return module

@@ -44,6 +44,15 @@ def less_time(at: Attempt) -> Iterator[TrialSpec]:
         yield _replace(scheduled(at.spec, faults), time_limit_s=round(end_s, 3))
 
 
+def part_of_the_time(at: Attempt) -> Iterator[TrialSpec]:
+    """End after a quarter, a half, … of the time: for what only shows when all is over."""
+    for share in (0.25, 0.5, 0.75):
+        end_s = round(at.spec.time_limit_s * share, 3)
+        if end_s >= SHORTEST_S:
+            faults = [fault for fault in _faults(at) if fault.at_s < end_s]
+            yield _replace(scheduled(at.spec, faults), time_limit_s=end_s)
+
+
 def last_faults(at: Attempt) -> Iterator[TrialSpec]:
     """Only the last one, two or four faults, from the beginning of a trial."""
     faults = _faults(at)
@@ -222,6 +231,22 @@ PASSES: Sequence[Pass] = (
     Pass("fewer operations", fewer_operations, quick=SOME_SEEDS),
 )
 """In this order, for what makes a trial quicker makes all that comes later quicker too."""
+
+
+REAL_PASSES: Sequence[Pass] = (
+    Pass("less time", less_time),
+    Pass("fewer faults", fewer_faults),
+    Pass("last faults", last_faults),
+    Pass("part of the time", part_of_the_time),
+    Pass("fewer nodes", fewer_nodes),
+    Pass("fewer clients", fewer_clients),
+    Pass("fewer moves", fewer_moves),
+    Pass("fewer targets", fewer_targets),
+    Pass("shorter faults", shorter_faults),
+    Pass("earlier faults", earlier_faults),
+    Pass("gentler faults", gentler_faults),
+)
+"""For trials that take real time, and do not fail each time: the boldest changes only."""
 
 
 def _faults(at: Attempt) -> list[PlannedFault]:

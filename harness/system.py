@@ -35,6 +35,10 @@ class System(Protocol):
     # ``--concurrency``; for systems of one node, say.
     # ``workload_defaults`` (optional): by workload, its options that follow from what the system
     # is, where the user does not give others.
+    # ``title`` (optional): from the workload's name and the options, what reports call it.
+    # ``as_command`` (optional): from the same, what follows ``duress run`` first and last, and the
+    # names of the options which that says.
+    # ``partition_shapes`` (optional): the shapes of partitions where the user does not say.
     # ``clocks`` (optional): which ones its programs read, of ``monotonic`` and ``wall``. Without
     # it the nemesis ``clock`` refuses the system, with the reason ``why_no_clocks`` if there is.
 

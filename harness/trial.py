@@ -39,6 +39,7 @@ from .spared import Bounds
 from .spec import TrialSpec
 from .store import LineFile, RunFolder, clocks, host
 from .system import Closable, System
+from .title import title_of
 from .verdict import Verdict, compose
 from .workload import Workload
 
@@ -74,6 +75,13 @@ async def run(
 
     Raises ``UserError`` (an option that makes no sense), with everything removed.
     """
+    with folder.being_written():
+        return await _run(spec, folder, listeners, command)
+
+
+async def _run(
+    spec: TrialSpec, folder: RunFolder, listeners: Sequence[Listener], command: str
+) -> Outcome:
     trial = Trial(spec, folder, listeners, command)
     interrupted, error, mistake = False, None, None
     try:
@@ -125,6 +133,7 @@ class Trial:
             "duress": __version__,
             "id": folder.id,
             **msgspec.to_builtins(spec),
+            "title": title_of(spec),
             "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "command": command,
             "host": host(),
@@ -155,7 +164,8 @@ class Trial:
         finally:
             self._phase("teardown")
             if isinstance(cluster, Complaining):
-                self._complaints = cluster.complaints()
+                origin_ns = self._info.get("history_origin_ns")
+                self._complaints = cluster.complaints(origin_ns and origin_ns / 1e9)
             try:
                 await _whole(cluster.down())
             except DuressError as error:
@@ -166,7 +176,7 @@ class Trial:
         """The system installed, started and serving; its logs are collected afterwards."""
         kind = registry.load("systems", self.spec.system)
         system: System = kind(cluster, those_of(kind, self.spec.options))
-        self._phase("system", self.spec.system)
+        self._phase("system", title_of(self.spec))
         nodes = list(cluster.nodes.values())
         try:
             async with asyncio.timeout(START_LIMIT_S):
@@ -176,7 +186,7 @@ class Trial:
         except TimeoutError:
             await self._collect_logs(system, nodes)
             raise InfrastructureError(
-                f"{self.spec.system} did not start within {START_LIMIT_S:g} s; see nodes/*/"
+                f"{title_of(self.spec)} did not start within {START_LIMIT_S:g} s; see nodes/*/"
             ) from None
         except DuressError:
             await self._collect_logs(system, nodes)
@@ -280,7 +290,7 @@ class Trial:
                 await system.ready()
         except (TimeoutError, InfrastructureError) as error:
             self._problem(
-                f"{self.spec.system} did not recover after everything was healed: {error}"
+                f"{title_of(self.spec)} did not recover after everything was healed: {error}"
             )
             return
         self._info["recovered_s"] = round(self._loop.time() - healed_at, 3)
@@ -394,9 +404,8 @@ class Trial:
                 await client.open(self.spec.nodes[0])
                 await client.setup()
         except Exception as error:
-            raise InfrastructureError(
-                f"{self.spec.system}: the client could not set up: {type(error).__name__}: {error}"
-            ) from error
+            why = f"the client could not set up: {type(error).__name__}: {error}"
+            raise InfrastructureError(f"{title_of(self.spec)}: {why}") from error
         finally:
             await client.close()
 

@@ -155,6 +155,11 @@ class PartitionNemesis:
                 raise UserError(
                     f"partition-shapes: no shape named {shape!r}; there are: {', '.join(SHAPES)}"
                 )
+        if "services" in self._shapes and not getattr(scene.cluster, "services", ()):
+            raise UserError(
+                f"partition-shapes: services: there are none on {scene.cluster.kind}; they are "
+                "what programs on stdio may ask"
+            )
 
     @staticmethod
     def check_aim(aim: Mapping[str, Any]) -> None:
@@ -166,6 +171,9 @@ class PartitionNemesis:
             )
 
     def _default(self) -> list[str]:
+        declared = getattr(self._scene.system, "partition_shapes", None)
+        if declared is not None:
+            return list(declared)
         has_primary = isinstance(self._scene.system, HasPrimary)
         usual = [s for s in SHAPES if s not in WITH_OTHERS]
         return [s for s in usual if has_primary or s not in ROLE_SHAPES]
@@ -217,8 +225,9 @@ class PartitionNemesis:
             self._leapfrog = Leapfrog(self._nodes, self._move, self._scene.system, random)
             return self._leapfrog.aim(primary)
         alone = [primary]
-        if shape == "primary-pair":
-            alone.append(random.choice([node for node in self._nodes if node != primary]))
+        others = [node for node in self._nodes if node != primary]
+        if shape == "primary-pair" and others:
+            alone.append(random.choice(others))
         return isolated(self._nodes, alone)
 
     def _with_others(self, shape: str, random: Random) -> Cut:

@@ -1,4 +1,5 @@
-"""Writes ``docs/schema/``: what the files of a run folder look like, as JSON Schema.
+"""Writes ``docs/schema/``: what the files of a run folder, a campaign and a gate look like, as
+JSON Schema.
 
     .venv/bin/python scripts/schemas.py
 
@@ -14,6 +15,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from duress.harness.campaign.aftermath import Notice
+from duress.harness.campaign.baseline import Baseline
+from duress.harness.campaign.gate import Report
+from duress.harness.campaign.summary import Summary
 from duress.harness.schedule import Schedule
 from duress.harness.spec import TrialSpec
 from duress.harness.verdict import Verdict
@@ -31,6 +36,7 @@ class Phase(msgspec.Struct):
 class Trial(TrialSpec, frozen=True, kw_only=True):
     """``trial.json``: the trial as data, and how it ended.
 
+    ``title``            what its system is called where people read of it.
     ``id``, ``started``  the folder's name and when it was made (UTC).
     ``duress``           the version that ran it, on the ``host``.
     ``command``          that runs it again.
@@ -46,6 +52,7 @@ class Trial(TrialSpec, frozen=True, kw_only=True):
     started: str
     command: str
     host: dict[str, Any]
+    title: str | None = None
     system_info: dict[str, Any] = msgspec.field(default_factory=dict)
     outcome: Literal["valid", "invalid", "unknown", "interrupted", "error"] | None = None
     error: str | None = None
@@ -56,11 +63,21 @@ class Trial(TrialSpec, frozen=True, kw_only=True):
 
 
 FILES = {"verdict.json": Verdict, "trial.json": Trial, "schedule.json": Schedule}
+"""Of a run folder."""
+
+ALL = {
+    **FILES,
+    "campaign.json": Summary,
+    "notice.json": Notice,
+    "gate.json": Report,
+    "baseline.json": Baseline,
+}
+"""And of campaigns and gates."""
 
 
 def schema(name: str) -> dict[str, Any]:
     """The schema of one file. Fields that it does not name may be there, and come to be."""
-    made = msgspec.json.schema(FILES[name])
+    made = msgspec.json.schema(ALL[name])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:duress:schema:{name.removesuffix('.json')}",
@@ -82,7 +99,7 @@ def path_of(name: str) -> Path:
 def main() -> None:
     """Write them all."""
     FOLDER.mkdir(exist_ok=True)
-    for name in FILES:
+    for name in ALL:
         path_of(name).write_text(text(name))
         print(path_of(name).relative_to(Path.cwd()))
 

@@ -16,9 +16,10 @@ COMMANDS = {
     "hunt": "Try seed after seed in virtual time until a promise is broken.",
     "prove": "Hunt every planted bug and try the right versions: the kill matrix.",
     "campaign": "Run many trials, overnight or in CI, and keep the failures.",
+    "gate": "Try a change for some minutes, in CI: fail for what the baseline does not know.",
     "rediscover": "Show again what others found in real systems.",
     "replay": "Repeat a saved run: the same seed, or the same faults at the same times.",
-    "shrink": "Reduce a saved failing run on sim to its smallest.",
+    "shrink": "Reduce a saved failing run, on sim or of any programs, to its smallest.",
     "list": "List systems, workloads, nemeses, clusters, checkers or mutants.",
     "check": "Judge histories recorded by anyone.",
     "report": "Judge and render a saved run again.",
@@ -68,6 +69,10 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """The console script."""
+    if arguments is None:  # the process is ours
+        from .interruption import listen
+
+        listen()
     try:
         result = cli.main(arguments, prog_name="duress", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -84,6 +89,11 @@ def main(arguments: list[str] | None = None) -> Any:
         status = EXIT_INFRASTRUCTURE
     except BrokenPipeError:
         status = 0
+    except Exception:  # a mistake of ours: nobody may take it for a violation (1)
+        import traceback
+
+        traceback.print_exc()
+        status = EXIT_INFRASTRUCTURE
     else:
         status = result if isinstance(result, int) else 0
     if arguments is None:  # the process is over

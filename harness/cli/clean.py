@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .. import registry
+from .. import leftovers
 from ..errors import InfrastructureError
 from .trial_options import settings_of
 
@@ -31,19 +31,7 @@ def command(all_: bool, settings: tuple[str, ...]) -> int:
     Hosts reached by ssh clean themselves when a harness is gone for half a minute; --all --set
     hosts=… ends every trial there now.
     """
-    options = settings_of(settings)
-    removed: list[str] = []
-    failures: list[str] = []
-    for name in registry.names("clusters"):
-        kind = registry.load("clusters", name)
-        clean, sweep = getattr(kind, "clean", None), getattr(kind, "sweep", None)
-        try:
-            if clean is not None:
-                removed += clean(all_)
-            if sweep is not None and all_:
-                removed += sweep(options)
-        except InfrastructureError as error:  # the other kinds are cleaned all the same
-            failures.append(str(error))
+    removed, failures = leftovers.remove(all_, settings_of(settings))
     for line in removed:
         click.echo(f"removed {line}")
     if failures:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import UserError
-from ..formats import FORMATS, load
+from ..formats import FORMATS
+from ..formats.conversion import convert, written
 
 
 @click.command(
@@ -21,19 +21,13 @@ Examples:
 @click.option("--from", "from_", type=click.Choice(list(FORMATS)), help="Default: found out.")
 @click.option(
     "--to",
-    type=click.Choice([name for name, known in FORMATS.items() if known.write]),
+    type=click.Choice(written()),
     default="jsonl",
     show_default=True,
 )
 def command(source: Path, target: Path, from_: str | None, to: str) -> int:
     """Write the history in SOURCE to TARGET in another format."""
-    loaded = load(source, from_)
-    write = FORMATS[to].write
-    assert write is not None
-    try:
-        write(loaded.history, target)
-    except OSError as error:
-        raise UserError(f"{target}: cannot be written: {error.strerror}") from None
+    loaded = convert(source, target, from_, to)
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"{len(loaded.history)} operations to {target}")

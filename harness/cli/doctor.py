@@ -7,12 +7,9 @@ import json
 import click
 import msgspec
 
-from .. import registry
+from .. import abilities, registry
 from ..errors import UserError
 from ..fault_matrix import FAILED
-
-DISKS = "disks of real nodes, for the nemesis disk"
-CLOCKS = "clocks of other programs than duress's own nodes, for the nemesis clock"
 
 
 @click.command(
@@ -42,18 +39,7 @@ def command(
         return _try_faults(clusters, settings, markdown, as_json)
     if clusters or settings or markdown:
         raise UserError("--on, --set and --markdown go with --faults")
-    from ..cluster import layer_process, program_resources, vdso
-
-    rows = []
-    for name in registry.names("clusters"):
-        reason = registry.load("clusters", name).reason_unavailable()
-        rows.append({"name": name, "usable": reason is None, "reason": reason})
-    reason = vdso.reason_unavailable()
-    rows.append({"name": CLOCKS, "usable": reason is None, "reason": reason})
-    reason = layer_process.reason_unavailable()
-    rows.append({"name": DISKS, "usable": reason is None, "reason": reason})
-    for name, reason in program_resources.ways_here():
-        rows.append({"name": name, "usable": reason is None, "reason": reason})
+    rows = abilities.rows()
     if as_json:
         click.echo(json.dumps(rows))
     else:

@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection
 from typing import Any
 
 import click
 import msgspec
 
 from .. import registry
-from ..attempts import AttemptPool
-from ..errors import InfrastructureError, UserError
-from ..hunt import STRATEGIES, Hunt, by_moment_too, hunt, with_strategy
-from ..spec import TrialSpec
-from .one_trial import run_and_report
-from .trial_options import (
-    STORE,
-    given_flags,
-    settings_of,
-    spec_of,
-    trial_options,
+from ..errors import UserError
+from ..hunt import (
+    DEFAULT_TRIALS,
+    STRATEGIES,
+    Hunt,
+    confirm,
+    hunt,
+    planned,
+    refuse_if_none_ran,
 )
+from ..real_attempts import CLUSTERS, in_store, pool_for
+from .maelstrom_flags import MaelstromCommand, maelstrom_options, translated
+from .one_trial import report, run_and_report
+from .trial_options import STORE, given_flags, help_answered, trial_options
 
-DEFAULT_TRIALS = 1000
+REAL_STRATEGIES = ("default", "uniform", "aimed")
+"""Those that need not look into the protocol."""
 
 
 @click.command(
+    cls=MaelstromCommand,
     epilog="""\b
 Examples:
   duress hunt raft --mutant votes-twice
   duress hunt raft --budget-trials 10000 --seed 1
-  duress hunt raft --minutes 10 --strategy aimed --set loss=0.01"""
+  duress hunt raft --minutes 10 --strategy aimed --set loss=0.01
+  duress hunt lin-kv --node ./my-node --nemesis partition,kill --minutes 10""",
 )
 @trial_options
+@maelstrom_options
 @click.option(
     "--budget-trials",
     type=click.IntRange(1),
@@ -57,65 +62,68 @@ Examples:
 def command(system: str, **flags: Any) -> int:
     """Run SYSTEM in virtual time with one seed after another until a promise is broken.
 
+    With --node, run the program so in real time, one trial a core.
+
     Only the trial that broke it is kept, with its report. Exit code: 1 if there is one,
     0 if the budget ended before.
     """
-    flags["cluster"] = flags["cluster"] or "sim"
-    if flags["cluster"] != "sim":
-        raise UserError(f"hunt: trials are run on sim, not on {flags['cluster']!r}")
-    spec, usual = planned(system, flags, given_flags(flags))
+    system, flags, given = asked(system, flags, given_flags(flags))
+    with help_answered():
+        spec, usual = planned(system, flags, given)
+    store_path = flags["store_path"]
     trials, minutes = flags["budget_trials"], flags["minutes"]
     if trials is None and minutes is None:
         trials = DEFAULT_TRIALS
     show = sys.stderr if flags["as_json"] else sys.stdout
     terminal = registry.load("reports", "terminal")
-    with (
-        AttemptPool(flags["jobs"]) as pool,
-        terminal.ProgressLine(show, quiet=flags["quiet"]) as live,
-    ):
-        result = hunt(
-            spec,
-            pool,
-            trials=trials,
-            minutes=minutes,
-            strategy=flags["strategy"],
-            usual=usual,
-            progress=lambda state: live.show(_so_far(state, trials)),
-        )
+    with pool_for(spec, flags["jobs"], store_path) as pool:
+        with terminal.ProgressLine(show, quiet=flags["quiet"]) as live:
+            result = hunt(
+                spec,
+                pool,
+                trials=trials,
+                minutes=minutes,
+                strategy=flags["strategy"],
+                usual=usual,
+                progress=lambda state: live.show(_so_far(state, trials)),
+            )
+        outcome: Any = None if result.found is None else in_store(result.found, store_path)
     sign = terminal.GOOD if result.found is None else terminal.BAD
     terminal.say(show, sign, f" {_summary(result, spec.seed)}")
-    if result.errors and len(result.errors) == result.trials:
-        raise InfrastructureError(f"hunt: no trial could be run; {result.errors[0]}")
-    outcome = None
-    if result.found is not None:
+    refuse_if_none_ran(result)
+    if outcome is not None and outcome.folder:
+        report(outcome.folder, show)
+    elif result.found is not None:
         outcome = run_and_report(result.found.spec, flags["store_path"], show, True)
-        if outcome.verdict.valid is not False:
-            raise InfrastructureError(
-                f"hunt: seed {result.found.spec.seed} broke a promise, but not when run again; "
-                "duress run --twice shows where the runs differ"
-            )
+        confirm(result, outcome)
     if flags["as_json"]:
         click.echo(json.dumps(_as_json(result, outcome)))
     return 0 if result.found is None else 1
 
 
-def planned(
-    system: str, flags: dict[str, Any], given: Collection[str]
-) -> tuple[TrialSpec, TrialSpec | None]:
-    """The first trial, in which the strategy decides about faults where nothing was said; and, for
-    ``mixed``, the one of ``duress run``.
-    """
-    strategy = flags["strategy"]
-    spec = usual = spec_of(system, flags, given)
-    if strategy == "default":
-        return spec, None
-    if "interval_s" not in given:
-        spec = msgspec.structs.replace(spec, interval_s=flags["interval_s"])
-    if not {"nemesis", "phases"} & set(given):
-        nemeses = list(registry.load("systems", spec.system).nemeses)
-        spec = by_moment_too(msgspec.structs.replace(spec, nemeses=nemeses), strategy)
-    spec = with_strategy(spec, strategy, settings_of(flags["settings"]))
-    return spec, usual if strategy == "mixed" else None
+def asked(
+    system: str, flags: dict[str, Any], given: set[str]
+) -> tuple[str, dict[str, Any], set[str]]:
+    """The system and its flags, Maelstrom's in our words. ``UserError``: not to be hunted so."""
+    has_program = flags["node"] is not None
+    flags["cluster"] = flags["cluster"] or (CLUSTERS[0] if has_program else "sim")
+    if flags["cluster"] not in (CLUSTERS if has_program else ("sim",)):
+        raise UserError(f"hunt: trials are run on sim, not on {flags['cluster']!r}")
+    system, flags, given = translated(system, flags, given)
+    if "trials" in given:  # --test-count
+        flags["budget_trials"] = flags["trials"]
+    if not has_program:
+        return system, flags, given
+    if "strategy" not in given:
+        flags["strategy"] = "default"
+    if flags["strategy"] not in REAL_STRATEGIES:
+        raise UserError(
+            f"--strategy {flags['strategy']}: looks into simulated protocols; with --node there "
+            f"are: {', '.join(REAL_STRATEGIES)}"
+        )
+    if flags["strategy"] != "default" and "nemesis" not in given:
+        raise UserError(f"--strategy {flags['strategy']}: of which faults? Say --nemesis")
+    return system, flags, given
 
 
 def _so_far(state: Hunt, trials: int | None) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
 import click
 
-from .. import packages, registry
+from .. import inventory, packages, registry
 from ..spared import Bounds
 
 LABELS = (
@@ -27,13 +26,11 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects.")
 def command(kind: str, as_json: bool) -> int:
     """List what of a KIND there is."""
-    rows = list(_mutants()) if kind == "mutants" else [_row(kind, n) for n in registry.names(kind)]
-    if kind == "nemeses":
-        rows = [row | _where(row["name"]) for row in rows]
+    found = inventory.rows(kind)
     if as_json:
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps(found))
         return 0
-    for row in rows:
+    for row in found:
         _show(row)
     if kind == "nemeses":
         _show_packages()
@@ -62,45 +59,3 @@ def _show_packages() -> None:
     click.echo("For all of them together:")
     for name, doc in Bounds.options.items():
         click.echo(f"    --set {name}=…  {doc}")
-
-
-def _where(nemesis: str) -> dict[str, Any]:
-    """The package, where it works on this machine, and why it does not elsewhere."""
-    kind = registry.load("nemeses", nemesis)
-    reasons = {}
-    for cluster in kind.clusters:
-        why = _reason_no_cluster(cluster) or packages.reason_unusable(nemesis, cluster)
-        if why is not None:
-            reasons[cluster] = why
-    works = [cluster for cluster in kind.clusters if cluster not in reasons]
-    row: dict[str, Any] = {"package": packages.package_of(kind), "works_here": works}
-    return row | ({"not_here": reasons} if reasons else {})
-
-
-@cache
-def _reason_no_cluster(name: str) -> str | None:
-    return registry.load("clusters", name).reason_unavailable()
-
-
-def _row(kind: str, name: str) -> dict[str, Any]:
-    thing = registry.load(kind, name)
-    row: dict[str, Any] = {"name": name, "doc": registry.doc_line(thing)}
-    for attribute in ("workloads", "nemeses", "clusters"):
-        if kind == "systems" or (kind == "nemeses" and attribute == "clusters"):
-            row[attribute] = list(getattr(thing, attribute, ()))
-    if kind == "systems":
-        row["clocks"] = list(getattr(thing, "clocks", ()))
-    options = getattr(thing, "options", None)
-    if isinstance(options, dict):
-        row["options"] = dict(options)
-    return row
-
-
-def _mutants() -> Any:
-    for mutant in registry.mutants():
-        yield {
-            "name": mutant.name,
-            "system": mutant.system,
-            "anomaly": mutant.anomaly,
-            "doc": " ".join(mutant.doc.split()),
-        }

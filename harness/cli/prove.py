@@ -5,33 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from random import Random
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
-from .. import registry
+from .. import proof, registry
 from ..attempts import AttemptPool, Trials
 from ..errors import UserError
-from ..prove import Case, Detection, Innocence, acquit, detect
-from ..spec import TrialSpec
-from ..system import Mutant
-from .hunt import planned
+from ..prove import Detection, Innocence
+from ..real_trials import RealTrials
 from .kill_matrix import as_json, as_markdown, clean_line, detection_line, show_matrix
-from .real_trials import RealTrials
-from .trial_options import defaults, spec_of
-
-QUICK = {"hunts": 1, "trials": 300, "minutes": 3.0, "clean_trials": 12, "time_limit_s": 12.0}
-QUICK_INTERVAL_S = 1.5
-"""As many faults in shorter trials."""
-
-FULL = {"hunts": 5, "trials": 2000, "minutes": 3.0, "clean_trials": 2000, "time_limit_s": 30.0}
-REAL = {"hunts": 1, "trials": 8, "minutes": 3.0, "clean_trials": 2, "time_limit_s": 10.0}
-"""On real processes, where a trial lasts as long as it says."""
-
-REAL_SAMPLE = 2
-"""Mutants of each system that are hunted there unless more are asked for."""
+from .one_trial import run_to_its_end
 
 
 @click.command(
@@ -96,66 +81,44 @@ def command(
     must show, the median trials and seconds until then; and false alarms. Exit code 1 if a mutant
     was missed or found by another anomaly, or if a right version was accused.
     """
-    usual = REAL if cluster != "sim" else QUICK if quick else FULL
-    limits = {"trials": flags["budget_trials"], **flags}
-    limits = {name: usual[name] if limits[name] is None else limits[name] for name in usual}
-    chosen = _systems(systems, cluster)
-    if sample is None and cluster != "sim" and not mutants:
-        sample = REAL_SAMPLE
-    planted = _planted(chosen, mutants, sample, flags["seed"]) if limits["hunts"] else []
+    plan = proof.plan(
+        systems,
+        cluster,
+        quick=quick,
+        mutants=mutants,
+        sample=sample,
+        seed=flags["seed"],
+        wanted={**flags, "trials": flags["budget_trials"]},
+    )
     show = sys.stderr if print_json or markdown else sys.stdout
-    trial: dict[str, Any] = {"seed": flags["seed"], "time_limit_s": limits["time_limit_s"]}
-    if quick:
-        trial["interval_s"] = QUICK_INTERVAL_S
-    detections: list[Detection] = []
-    clean: list[Innocence] = []
     terminal = registry.load("reports", "terminal")
     with (
-        _trials(cluster, chosen, flags["jobs"]) as pool,
+        _trials(cluster, plan.systems, flags["jobs"]) as pool,
         terminal.ProgressLine(show) as live,
     ):
-        for mutant in planted:
-            try:
-                case = _case(mutant, cluster, trial)
-            except UserError as unfit:
-                if cluster == "sim":
-                    raise
-                live.say(f"  {mutant.system}:{mutant.name}: not tried: {unfit}")
-                continue
-            live.show(f"hunting {mutant.system}:{mutant.name}")
-            found = detect(
-                case,
-                pool,
-                hunts=limits["hunts"],
-                trials=limits["trials"],
-                minutes=limits["minutes"],
-                shrink=flags["shrink"],
-                progress=lambda so_far: live.show(f"hunting {detection_line(so_far)}"),
-            )
-            detections.append(found)
-            sign = terminal.GOOD if found.is_as_expected else terminal.BAD
-            live.say(sign, f" {detection_line(found)}")
-        if limits["clean_trials"]:
-            for system in chosen:
-                specs = _right_versions(system, cluster, trial)
-                live.show(f"trying {system} without a mutant")
-                result = acquit(
-                    system,
-                    specs,
-                    pool,
-                    trials=limits["clean_trials"],
-                    progress=lambda so_far: live.show(f"trying {clean_line(so_far)}"),
-                )
-                clean.append(result)
-                sign = terminal.GOOD if result.is_clean else terminal.BAD
-                live.say(sign, f" {clean_line(result)}")
-    show_matrix(show, chosen, detections, clean)
+        done = proof.run(plan, pool, shrink=flags["shrink"], heard=_told_on(live, terminal))
+    show_matrix(show, plan.systems, done.detections, done.clean)
     if print_json:
-        click.echo(json.dumps(as_json(detections, clean)))
+        click.echo(json.dumps(as_json(done.detections, done.clean)))
     if markdown:
-        click.echo(as_markdown(detections, clean))
-    is_proven = all(each.is_as_expected for each in detections)
-    return 0 if is_proven and all(each.is_clean for each in clean) else 1
+        click.echo(as_markdown(done.detections, done.clean))
+    return 0 if done.is_proven else 1
+
+
+def _told_on(live: Any, terminal: Any) -> proof.Heard:
+    """Shows how far it is, and says what is known of each."""
+
+    def line(each: Detection | Innocence) -> str:
+        return detection_line(each) if isinstance(each, Detection) else clean_line(each)
+
+    def so_far(each: Detection | Innocence) -> None:
+        live.show(f"{'hunting' if isinstance(each, Detection) else 'trying'} {line(each)}")
+
+    def done(each: Detection | Innocence) -> None:
+        good = each.is_as_expected if isinstance(each, Detection) else each.is_clean
+        live.say(terminal.GOOD if good else terminal.BAD, f" {line(each)}")
+
+    return proof.Heard(live.show, so_far, done, lambda why: live.say(f"  {why}"))
 
 
 @contextlib.contextmanager
@@ -166,60 +129,6 @@ def _trials(cluster: str, systems: Sequence[str], jobs: int | None) -> Iterator[
         return
     if jobs is not None:
         raise UserError(f"--jobs: trials on {cluster} run one after the other")
-    trials = RealTrials()
+    trials = RealTrials(run_to_its_end)
     trials.prepare(cluster, systems)
     yield trials
-
-
-def _systems(wanted: Sequence[str], cluster: str) -> list[str]:
-    # Those without the simulation are other people's, and have no mutants.
-    able = [
-        name
-        for name in registry.names("systems")
-        if {cluster, "sim"} <= set(registry.load("systems", name).clusters)
-    ]
-    for name in wanted:
-        if name not in able:
-            known = ", ".join(able)
-            raise UserError(f"prove: {name!r} does not run on {cluster}; there are: {known}")
-    return list(wanted) or able
-
-
-def _planted(
-    systems: Sequence[str], names: Sequence[str], sample: int | None, seed: int
-) -> list[Mutant]:
-    """The mutants that are asked for, by system; a sample is the same for the same seed."""
-    everyone = [mutant for mutant in registry.mutants() if mutant.system in systems]
-    known = {mutant.name for mutant in everyone}
-    for name in names:
-        if name not in known:
-            raise UserError(f"--mutant {name}: there is no such mutant of {', '.join(systems)}")
-    asked = [mutant for mutant in everyone if not names or mutant.name in names]
-    if sample is None:
-        return asked
-    random = Random(f"{seed}/sample")
-    some: list[Mutant] = []
-    for system in systems:
-        mine = [mutant for mutant in asked if mutant.system == system]
-        some += random.sample(mine, min(sample, len(mine)))
-    return some
-
-
-def _flags(cluster: str, **changes: Any) -> dict[str, Any]:
-    return {**defaults(), "cluster": cluster, "settings": (), "mutant": None, **changes}
-
-
-def _case(mutant: Mutant, cluster: str, trial: Mapping[str, Any]) -> Case:
-    strategy = "mixed" if cluster == "sim" else "default"
-    flags = _flags(cluster, **trial, mutant=mutant.name, strategy=strategy)
-    trials = planned(mutant.system, flags, {"cluster", "seed"})
-    anomalies = (mutant.anomaly, *getattr(mutant, "or_else", ()))
-    return Case(mutant.system, mutant.name, anomalies, *trials)
-
-
-def _right_versions(system: str, cluster: str, trial: Mapping[str, Any]) -> list[TrialSpec]:
-    flags = _flags(cluster, **trial)
-    return [
-        spec_of(system, {**flags, "workload": workload}, {"cluster", "seed", "workload"})
-        for workload in registry.load("systems", system).workloads
-    ]

@@ -6,51 +6,47 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
-from .. import judgement, message_counts, registry, signature, store
-from ..formats import jsonl
-from ..spec import TrialSpec
-from ..verdict import Verdict, compose
+from .. import registry, store
+from ..errors import UserError
+from ..judged_again import judge_again as judge_again
 from .one_trial import render
 from .trial_options import STORE
-
-NOT_IN_HISTORY = ("infrastructure", "protocol")
-"""Parts of a verdict that cannot be judged again."""
 
 
 @click.command(
     epilog="""\b
 Examples:
   duress report                 the latest run
-  duress report runs/2026…      another one"""
+  duress report runs/2026…      another one
+  duress report --window 3-3.5  with the messages between these seconds, drawn"""
 )
 @click.argument("run", default="latest")
+@click.option(
+    "--window",
+    metavar="FROM-TO",
+    help="Draw the messages between two times, in seconds, where they were written down.",
+)
 @STORE
-def command(run: str, store_path: Path) -> int:
+def command(run: str, window: str | None, store_path: Path) -> int:
     """Judge RUN (a folder, the beginning of its name, or 'latest') again and render its report."""
     folder = store.find(run, store_path)
+    wanted = window_of(window) if window else None
     verdict = judge_again(folder)
     render(folder, sys.stdout)
+    if wanted is not None:
+        registry.load("reports", "html")(folder.path, wanted)
     registry.load("reports", "terminal").summarise(folder.path, sys.stdout)
     return verdict.exit_code
 
 
-def judge_again(folder: store.RunFolder) -> Verdict:
-    """Check the saved history with today's checkers and write the new verdict."""
-    spec = folder.read_json("trial.json", TrialSpec)
-    history = jsonl.read(folder.file("history.jsonl")).history
-    parts = dict(judgement.judge_history(spec, judgement.workload_of(spec), history))
-    if folder.file("verdict.json").is_file():
-        # What went wrong with the machine then, or on the wire, is not in the history.
-        before = folder.read_json("verdict.json", Verdict).parts
-        parts |= {name: before[name] for name in NOT_IN_HISTORY if name in before}
-    counted = message_counts.of_trial(folder.path, history)
-    verdict = msgspec.structs.replace(compose(parts), statistics=counted)
-    verdict = signature.signed(verdict, spec, history)
-    folder.write_json("verdict.json", verdict)
-    info = folder.read_json("trial.json")
-    if info.get("outcome") in (None, "valid", "invalid", "unknown"):
-        info["outcome"] = {True: "valid", False: "invalid"}.get(verdict.valid, "unknown")  # type: ignore[call-overload]
-        folder.write_json("trial.json", info)
-    return verdict
+def window_of(text: str) -> tuple[float, float]:
+    """``3-3.5`` as two numbers; ``UserError`` otherwise."""
+    begin, dash, end = text.partition("-")
+    try:
+        window = float(begin), float(end)
+    except ValueError:
+        window = 0.0, 0.0
+    if not dash or not 0 <= window[0] < window[1] < float("inf"):
+        raise UserError(f"--window: expected two times in seconds such as 3-3.5, got {text!r}")
+    return window

@@ -10,11 +10,11 @@ from typing import Any
 import click
 import msgspec
 
-from .. import registry
 from ..errors import UserError
+from ..one_trial import prepare
 from ..spec import TrialSpec
 from . import interruption
-from .maelstrom_flags import maelstrom_options, translated
+from .maelstrom_flags import MaelstromCommand, maelstrom_options, translated
 from .one_trial import hear_again, run_and_report, run_twice
 from .one_trial import replay_command as replay_command
 from .trial_options import BY_ROLE, STORE, given_flags, spec_of, trial_options
@@ -23,6 +23,7 @@ EXIT_DIVERGED = 3
 
 
 @click.command(
+    cls=MaelstromCommand,
     epilog="""\b
 Examples:
   duress run raft
@@ -37,7 +38,8 @@ Examples:
   duress run etcd --on docker --set reads=serializable
   duress run my_suite.py:MyStore --on local
   duress run broadcast --node ./my-node --nemesis partition,kill --latency 10
-  duress run lin-kv --node python3 -- my_node.py --verbose"""
+  duress run lin-kv --node python3 -- my_node.py --verbose
+  duress run -w echo --bin ./my-node --node-count 1 --time-limit 10""",
 )
 @trial_options
 @maelstrom_options
@@ -74,10 +76,7 @@ def command(system: str, **flags: Any) -> int:
             f"{spec.cluster}"
         )
     interruption.listen()
-    kind = registry.load("clusters", spec.cluster)
-    prepare = getattr(kind, "prepare", None)
-    if prepare is not None:
-        prepare(registry.load("systems", spec.system).image)  # may fork: nothing runs yet
+    prepare(spec)  # may fork: nothing runs yet
     show = sys.stderr if flags["as_json"] else sys.stdout
     number, this, outcome = 0, spec, None
     while outcome is None or (outcome.outcome == "valid" and number < flags["trials"]):

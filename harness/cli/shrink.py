@@ -10,11 +10,23 @@ import click
 import msgspec
 
 from .. import registry, store
-from ..attempts import Attempt, AttemptPool
-from ..errors import InfrastructureError, UserError
-from ..shrink import Shrinker, Shrunk
-from ..spec import TrialSpec
-from .one_trial import run_and_report
+from ..attempts import Attempt
+from ..real_attempts import in_store, pool_for
+from ..real_shrink import TRIES
+from ..shrink import Shrunk
+from ..shrunk_run import (
+    MINUTES,
+    REAL_MINUTES,
+    SEEDS,
+    confirm,
+    link,
+    repeats,
+    shrunk,
+    smallest_spec,
+    spec_to_shrink,
+    tries_of,
+)
+from .one_trial import hear_again, report, run_and_report
 from .trial_options import STORE
 
 
@@ -31,16 +43,13 @@ Examples:
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
-    default=3.0,
-    show_default=True,
-    help="Most minutes.",
+    help=f"Most minutes (default: {MINUTES:g}; for programs on stdio {REAL_MINUTES:g}).",
 )
 @click.option(
     "--seeds",
     type=click.IntRange(1, 100),
-    default=2,
-    show_default=True,
-    help="With how many seeds each smaller trial is tried.",
+    help=f"With how many seeds each smaller trial is tried (default: {SEEDS}); for programs on "
+    f"stdio, how often ({TRIES}).",
 )
 @click.option("--jobs", type=click.IntRange(1, 512), help="Processes (default: one a core).")
 @STORE
@@ -49,8 +58,8 @@ Examples:
 def command(
     run: str,
     budget_trials: int,
-    minutes: float,
-    seeds: int,
+    minutes: float | None,
+    seeds: int | None,
     jobs: int | None,
     store_path: Path,
     as_json: bool,
@@ -60,11 +69,12 @@ def command(
 
     Faults, nodes, clients and time are taken away. Ends with a run folder of the smallest
     failing trial and its report. Exit code: 1, for it is invalid.
+
+    A run of programs on stdio is reduced by running it again, several times each: its faults,
+    its network and what clients ask repeat, what the programs do need not.
     """
     before = store.find(run, store_path)
-    spec = before.read_json("trial.json", TrialSpec)
-    if spec.cluster != "sim":
-        raise UserError(f"shrink: only runs on sim can be repeated exactly, not on {spec.cluster}")
+    spec = spec_to_shrink(before)
     show = sys.stderr if as_json else sys.stdout
 
     terminal = registry.load("reports", "terminal")
@@ -73,36 +83,37 @@ def command(
         said = f"{state.wall_s:6.1f} s {state.trials:5} trials  {name:<15} "
         live.say((said, "dim"), size(state.smallest))
 
-    with AttemptPool(jobs) as pool, terminal.ProgressLine(show, quiet=quiet) as live:
-        shrinker = Shrinker(
-            pool, trials=budget_trials, minutes=minutes, seeds=seeds, progress=progress
-        )
-        result = shrinker.shrink(spec)
-    smallest = msgspec.structs.replace(result.smallest.spec, shrunk=result.complete)
-    outcome = run_and_report(smallest, store_path, show, True)
-    if outcome.verdict.valid is not False:
-        raise InfrastructureError("shrink: the smallest failing trial was right when run again")
-    _link(before, outcome.folder)
+    with pool_for(spec, jobs, store_path) as pool:
+        with terminal.ProgressLine(show, quiet=quiet) as live:
+            result = shrunk(
+                before,
+                spec,
+                pool,
+                trials=budget_trials,
+                minutes=minutes,
+                seeds=seeds,
+                progress=progress,
+            )
+        smallest = in_store(result.smallest, store_path)
+    if smallest.folder:
+        report(smallest.folder, show)
+    else:
+        outcome = run_and_report(smallest_spec(result), store_path, show, True)
+        confirm(outcome)
+        smallest = msgspec.structs.replace(smallest, folder=outcome.folder)
+    link(before, smallest.folder)
     for label, attempt in (("before", result.before), ("after", result.smallest)):
         terminal.say(show, (f"  {label:<14}", "dim"), size(attempt))
     end = "nothing smaller fails" if result.complete else "the budget is spent"
     told = f"{result.trials} trials, {result.wall_s:.1f} s; {end}"
     terminal.say(show, ("  took          ", "dim"), told)
+    if spec.cluster != "sim":
+        said = (repeats(result, tries_of(seeds)), hear_again(smallest.spec, smallest))
+        for label, words in zip(("repeats", "programs"), said, strict=True):
+            terminal.say(show, (f"  {label:<14}", "dim"), words)
     if as_json:
-        click.echo(json.dumps(_as_json(result, outcome.folder)))
+        click.echo(json.dumps(_as_json(result, smallest.folder)))
     return 1
-
-
-def _link(before: store.RunFolder, after: str) -> None:
-    """Let the reports of both runs tell of each other, where they lie in one store."""
-    small = store.RunFolder(Path(after))
-    if small.path.resolve().parent != before.path.resolve().parent:
-        return
-    before.write_json("shrunk.json", {"run": small.path.name})
-    info = small.read_json("trial.json")
-    small.write_json("trial.json", {**info, "shrunk_from": before.path.resolve().name})
-    for folder in (before, small):
-        registry.load("reports", "html")(folder.path)
 
 
 def size(attempt: Attempt) -> str:

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from .. import composition, packages, registry, schedule, store
-from ..composition import FaultPhase
-from ..errors import UserError
-from ..spared import Bounds
-from ..spec import TrialSpec, kinds_of, parse_concurrency, validate
+from .. import store, trial_flags
+from ..spec import TrialSpec
+from ..trial_flags import DEFAULTS, NODES_MAX
+from ..trial_flags import defaults as defaults
+from ..trial_flags import known_options as known_options
+from ..trial_flags import settings_of as settings_of
 from . import nemesis_help
 
-HELP = "help"
+PHASES = click.option(
+    "--phases",
+    metavar="PHASES",
+    help="Faults that change in the course of the trial: 5:none,20:partition+kill,5:none; "
+    "repeated until --time is over, if that is given too.",
+)
+
+SEED = click.option(
+    "--seed", type=int, help="Seed of every random choice (default: a new one, printed)."
+)
 
 _OPTIONS = (
     click.option(
         "--on", "cluster", metavar="CLUSTER", help="Where nodes run: local, docker, ssh or sim."
     ),
-    click.option("--nodes", type=click.IntRange(1, 99), help="How many nodes."),
+    click.option("--nodes", type=click.IntRange(1, NODES_MAX), help="How many nodes."),
     click.option(
-        "--workload", metavar="NAME", help="What clients do (default: the system's first)."
+        *("--workload", "-w"),
+        metavar="NAME",
+        help="What clients do (default: the system's first).",
     ),
     click.option(
         "--nemesis",
@@ -34,51 +45,48 @@ _OPTIONS = (
         help="Comma-separated names or packages, with weights if wanted: partition:3,process; "
         "'none' for none, 'help' for what there is (default: the system's).",
     ),
-    click.option(
-        "--phases",
-        metavar="PHASES",
-        help="Faults that change in the course of the trial: 5:none,20:partition+kill,5:none; "
-        "repeated until --time is over, if that is given too.",
-    ),
+    PHASES,
     click.option(
         "--time",
         "time_limit_s",
-        default=30.0,
+        default=DEFAULTS["time_limit_s"],
         show_default=True,
         help="Seconds of load and faults.",
     ),
     click.option(
         "--rate",
-        default=150.0,
+        default=DEFAULTS["rate"],
         show_default=True,
         help="Operations per second in all; 0: no limit.",
     ),
     click.option(
         "--concurrency",
-        default="2n",
+        default=DEFAULTS["concurrency"],
         show_default=True,
         help="Client processes; 2n: twice the nodes.",
     ),
     click.option(
         "--timeout",
         "timeout_s",
-        default=5.0,
+        default=DEFAULTS["timeout_s"],
         show_default=True,
         help="Seconds until an operation is unknown.",
     ),
     click.option(
         "--interval",
         "interval_s",
-        default=3.0,
+        default=DEFAULTS["interval_s"],
         show_default=True,
         help="Mean seconds between faults.",
     ),
     click.option(
-        "--settle", "settle_s", default=2.0, show_default=True, help="Quiet seconds at the end."
+        "--settle",
+        "settle_s",
+        default=DEFAULTS["settle_s"],
+        show_default=True,
+        help="Quiet seconds at the end.",
     ),
-    click.option(
-        "--seed", type=int, help="Seed of every random choice (default: a new one, printed)."
-    ),
+    SEED,
     click.option("--mutant", metavar="NAME", help="Plant this bug (see: duress list mutants)."),
     click.option(
         "--set",
@@ -107,16 +115,17 @@ BY_ROLE = click.option(
 
 def trial_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a command with ``SYSTEM`` and every flag that :func:`spec_of` reads."""
-    for option in reversed((click.argument("system"), *_OPTIONS)):
-        command = option(command)
+    return click.argument("system")(flag_options(command))
+
+
+def flag_options(
+    command: Callable[..., Any], without: Collection[Callable[..., Any]] = ()
+) -> Callable[..., Any]:
+    """Decorate a command with the flags alone, but for some of them."""
+    for option in reversed(_OPTIONS):
+        if option not in without:
+            command = option(command)
     return command
-
-
-def defaults() -> dict[str, Any]:
-    """What the flags are where they are not given, by parameter."""
-    probe = click.command()(trial_options(lambda: None))
-    # What click calls the lack of a default differs between its versions; this does not.
-    return {str(each.name): each.to_info_dict().get("default") for each in probe.params}
 
 
 def given_flags(flags: Collection[str]) -> set[str]:
@@ -125,145 +134,17 @@ def given_flags(flags: Collection[str]) -> set[str]:
     return {n for n in flags if context.get_parameter_source(n) is not ParameterSource.DEFAULT}
 
 
+@contextlib.contextmanager
+def help_answered() -> Iterator[None]:
+    """``--nemesis help`` ends the command with what there is."""
+    try:
+        yield
+    except trial_flags.NemesesAsked as asked:
+        click.echo(nemesis_help.text(asked.system, asked.cluster, asked.options))
+        raise click.exceptions.Exit(0) from None
+
+
 def spec_of(system_name: str, flags: dict[str, Any], given: Collection[str]) -> TrialSpec:
-    """The trial that the flags describe; ``given`` are those that are not defaults."""
-    options = settings_of(flags["settings"])
-    conditions: dict[str, Any] = {}
-    conditions_given: frozenset[str] = frozenset()
-    if flags["mutant"]:
-        mutant = _mutant(system_name, flags["mutant"])
-        system_name = mutant.system
-        options = {**mutant.options, **options}
-        conditions = dict(mutant.conditions.get("options", {}))
-        conditions_given = frozenset(mutant.conditions)
-        flags = flags | {n: v for n, v in mutant.conditions.items() if n in flags.keys() - given}
-    system = registry.load("systems", system_name)
-    cluster = flags["cluster"] or system.clusters[0]
-    if cluster not in system.clusters:
-        raise UserError(f"{system_name} runs on {', '.join(system.clusters)}, not on {cluster!r}")
-    workload = flags["workload"] or system.workloads[0]
-    if workload not in system.workloads and ".py:" not in workload:  # one's own one may try
-        raise UserError(
-            f"{system_name} supports the workloads {', '.join(system.workloads)}, not {workload!r}"
-        )
-    faults = schedule.read(flags["schedule"]) if flags.get("schedule") else None
-    for flag in ("nemesis", "phases"):
-        if faults is not None and flag in given:
-            raise UserError(f"--{flag}: the schedule says which faults there are; give only one")
-    if flags["nemesis"] == HELP:
-        click.echo(nemesis_help.text(system, cluster, options))
-        raise click.exceptions.Exit(0)
-    if flags.get("by_role"):
-        if faults is None:
-            raise UserError("--by-role: re-aims the faults of a --schedule; give one")
-        faults = schedule.by_role(faults)
-    chosen = _chosen(flags, given, cluster, system, options)
-    if faults is not None:
-        chosen = _Chosen(kinds_of(faults))
-    nemeses = chosen.nemeses
-    _check_nemeses(nemeses, cluster, system, options)
-    known = known_options(system, workload, cluster, nemeses)
-    for name in options:
-        if name not in known:
-            close = registry.did_you_mean(name, known)
-            raise UserError(
-                f"--set {name}: no such option here{close}; there are: {', '.join(known)}"
-            )
-    options = {**{name: conditions[name] for name in conditions if name in known}, **options}
-    count = flags["nodes"] or system.nodes
-    concurrency = flags["concurrency"]
-    if "concurrency" not in given and "concurrency" not in conditions_given:
-        concurrency = getattr(system, "concurrency", concurrency)
-    first = getattr(system, "first_node", 1)
-    nodes = [f"n{i + first}" for i in range(count)]
-    schedule.check(faults or [], nodes)
-    Bounds.of(options, count)
-    return validate(
-        TrialSpec(
-            system=system_name,
-            mutant=flags["mutant"],
-            workload=workload,
-            nemeses=nemeses,
-            cluster=cluster,
-            nodes=nodes,
-            seed=secrets.randbelow(2**31) if flags["seed"] is None else flags["seed"],
-            concurrency=parse_concurrency(concurrency, count),
-            rate=flags["rate"],
-            time_limit_s=chosen.time_limit_s or flags["time_limit_s"],
-            settle_s=flags["settle_s"],
-            timeout_s=flags["timeout_s"],
-            interval_s=flags["interval_s"],
-            options=options,
-            weights=chosen.weights,
-            fault_phases=chosen.phases,
-            schedule=faults,
-        )
-    )
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """What ``--nemesis`` and ``--phases`` say."""
-
-    nemeses: list[str]
-    weights: dict[str, float] = field(default_factory=dict)
-    phases: list[FaultPhase] = field(default_factory=list)
-    time_limit_s: float | None = None
-
-
-def _chosen(
-    flags: Mapping[str, Any],
-    given: Collection[str],
-    cluster: str,
-    system: Any,
-    options: Mapping[str, Any],
-) -> _Chosen:
-    def members(name: str) -> list[str]:
-        return packages.members(name, cluster, system, options)
-
-    if not flags.get("phases"):
-        wanted = packages.DEFAULT if flags["nemesis"] is None else flags["nemesis"]
-        return _Chosen(*composition.nemeses_of(wanted, members))
-    if "nemesis" in given:
-        raise UserError("--nemesis: the phases say which faults there are; give only one")
-    phases = composition.phases_of(flags["phases"], members)
-    if "time_limit_s" in given:
-        phases = composition.repeated(phases, flags["time_limit_s"])
-    total_s = round(sum(phase.lasts_s for phase in phases), 9)
-    return _Chosen(composition.every_nemesis(phases), {}, phases, total_s)
-
-
-def settings_of(pairs: Sequence[str]) -> dict[str, str]:
-    """The ``--set`` pairs by name."""
-    settings = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise UserError(f"--set {pair}: expected NAME=VALUE")
-        settings[name] = value
-    return settings
-
-
-def _mutant(system: str, name: str) -> Any:
-    mine = [mutant for mutant in registry.mutants() if mutant.system == system]
-    for mutant in mine:
-        if mutant.name == name:
-            return mutant
-    known = ", ".join(mutant.name for mutant in mine) or "none"
-    raise UserError(f"{system} has no mutant named {name!r}; there are: {known}")
-
-
-def _check_nemeses(
-    nemeses: Sequence[str], cluster: str, system: Any, options: Mapping[str, Any]
-) -> None:
-    for name in nemeses:
-        if why := packages.reason_unusable(name, cluster, system, options):
-            raise UserError(why)
-
-
-def known_options(system: Any, workload: str, cluster: str, nemeses: Sequence[str]) -> list[str]:
-    """The names that ``--set`` takes in a trial of these."""
-    takers = [system, registry.load("workloads", workload), registry.load("clusters", cluster)]
-    takers += [registry.load("checkers", "availability"), Bounds]
-    takers += [registry.load("nemeses", name) for name in nemeses]
-    return sorted({name for taker in takers for name in getattr(taker, "options", ())})
+    """As :func:`..trial_flags.spec_of`; ``--nemesis help`` is answered here."""
+    with help_answered():
+        return trial_flags.spec_of(system_name, flags, given)

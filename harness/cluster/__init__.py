@@ -172,8 +172,11 @@ class Cluster(Protocol):
 class Complaining(Protocol):
     """A cluster that carries the messages itself, and sees what no node may do."""
 
-    def complaints(self) -> Verdict:
-        """What nodes did so far that none may do, whatever protocol they run."""
+    def complaints(self, origin_s: float | None = None) -> Verdict:
+        """What nodes did so far that none may do, whatever protocol they run.
+
+        ``origin_s``: when the history's time began, on the clock of the cluster's own records.
+        """
         ...
 
 

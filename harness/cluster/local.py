@@ -98,6 +98,8 @@ class LocalCluster:
 
     kind = "local"
     options: ClassVar[Mapping[str, str]] = DISK_OPTION
+    takes_process = True
+    """:meth:`prepare` makes a process over for good, so a program has one for such trials."""
 
     @staticmethod
     def prepare(image: str) -> None:

@@ -12,8 +12,8 @@ from test_repeat import spec
 from duress.harness.attempts import Attempt, AttemptPool
 from duress.harness.cli import cli
 from duress.harness.cli.kill_matrix import detection_line
-from duress.harness.cli.prove import _planted
 from duress.harness.errors import UserError
+from duress.harness.proof import planted_in
 from duress.harness.prove import Case, Detection, Hunted, Innocence, acquit, detect
 
 QUICK = {"options": {}, "time_limit_s": 4.0, "nemeses": ["partition"], "rate": 60.0}
@@ -120,7 +120,7 @@ def test_a_mutant_that_is_not_there_is_the_users_mistake():
 
 
 def test_a_sample_is_the_same_for_the_same_seed():
-    some = [_planted(["raft", "paxos"], (), 2, seed) for seed in (1, 1, 2)]
+    some = [planted_in(["raft", "paxos"], (), 2, seed) for seed in (1, 1, 2)]
     assert some[0] == some[1] != some[2]
     assert [mutant.system for mutant in some[0]] == ["raft", "raft", "paxos", "paxos"]
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from .. import registry, store, trial
-from ..attempts import Attempt, came_out
-from ..spec import TrialSpec
-from .one_trial import run_to_its_end
+from . import registry, store, trial
+from .attempts import Attempt, came_out
+from .spec import TrialSpec
 
 
 class RealTrials:
-    """Runs attempts as an :class:`~..attempts.AttemptPool` does, on the cluster of each spec."""
+    """Runs attempts as an :class:`~.attempts.AttemptPool` does, on the cluster of each spec.
+
+    ``run``: as :func:`.one_trial.run_to_its_end`.
+    """
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        self._run = run
 
     def prepare(self, cluster: str, systems: Iterable[str]) -> None:
         """Make the images that the systems need. May fork, so before anything runs."""
@@ -29,7 +35,7 @@ class RealTrials:
             began = time.perf_counter()
             with tempfile.TemporaryDirectory(prefix="duress-attempt-") as name:
                 folder = store.create(Path(name), "prove")
-                outcome = run_to_its_end(trial, spec, folder, [])
+                outcome = self._run(trial, spec, folder, [])
                 if outcome.outcome == "interrupted":
                     raise KeyboardInterrupt
                 yield came_out(spec, folder, outcome, time.perf_counter() - began)

@@ -1,0 +1,120 @@
+"""Many trials with a ledger: campaigns, and the gate for changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .. import registry
+from ..campaign import baseline as baselines
+from ..campaign import gate as gates
+from ..campaign import plan as plans
+from ..campaign import session
+from ..campaign.aftermath import Care
+from ..campaign.baseline import Baseline
+from ..campaign.engine import only_one
+from ..campaign.gate import Report
+from ..campaign.ledger import Failure, Ledger
+from ..campaign.plan import Plan, Planned
+from ..campaign.results import Result
+from ..campaign.summary import Summary
+from .execution import run_story
+
+DEFAULT_FOLDER = session.DEFAULT_FOLDER
+
+Progress = Callable[[Planned, Result], object]
+"""Is called with each trial that is over, and what became of it."""
+
+
+def campaign(
+    plan: str | Path | Plan,
+    *,
+    folder: str | Path = DEFAULT_FOLDER,
+    minutes: float | None = None,
+    parallel: int | None = None,
+    scheduler: str | None = None,
+    new: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Run a campaign, or go on with it where it was: ``duress campaign``.
+
+    ``plan``  a TOML file, or the same as an object. ``Summary.folder`` has its pages.
+
+    Ctrl-C ends the trials under way; the same call goes on with the rest.
+    """
+    wanted = session.adjusted(_plan(plan), minutes, parallel)
+    ledger, _ = session.opened(wanted, Path(folder), new)
+    try:
+        care = Care(wanted, lambda _: None)
+        _run(ledger, wanted, scheduler, care, progress)
+        summary, earlier = session.with_earlier(ledger)
+        pages = registry.load("reports", "campaign")
+        pages.write(ledger, summary, earlier)
+        return summary
+    finally:
+        ledger.close()
+
+
+def gate(
+    plan: str | Path | Plan,
+    *,
+    baseline: str | Path | None = None,
+    folder: str | Path = DEFAULT_FOLDER,
+    minutes: float | None = None,
+    parallel: int | None = None,
+    scheduler: str | None = None,
+    artifacts: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Run a campaign for some minutes and say whether a change may pass: ``duress gate``.
+
+    ``baseline``  the JSON file of failures that are known.
+    ``Report.result`` is ``pass``, ``violation``, ``infrastructure`` or ``unknown``.
+    """
+    whole = session.adjusted(gates.boxed(_plan(plan), minutes), None, parallel)
+    known = Baseline([]) if baseline is None else baselines.read(Path(baseline))
+    today = datetime.now(UTC).date()
+    pages = registry.load("reports", "campaign")
+    if artifacts is not None:
+        pages.check_artifacts(Path(artifacts))
+
+    is_known = gates.known_by(known, today)
+    ledger, _ = session.opened(whole, Path(folder), new=True)
+    try:
+        care = Care(whole, lambda _: None, is_known, gates.SHRUNK_MAX)
+        _run(ledger, whole, scheduler, care, progress, is_known)
+        report, summary = gates.judged(
+            ledger, known, "" if baseline is None else str(baseline), today
+        )
+        pages.write(ledger, summary, session.with_earlier(ledger)[1], report)
+        if artifacts is not None:
+            pages.gather(ledger, summary, report, Path(artifacts))
+        return report
+    finally:
+        ledger.close()
+
+
+def _plan(plan: str | Path | Plan) -> Plan:
+    if isinstance(plan, Plan):
+        return plans.checked(plan if plan.name else msgspec.structs.replace(plan, name="campaign"))
+    return plans.read(Path(plan))
+
+
+def _run(
+    ledger: Ledger,
+    plan: Plan,
+    scheduler: str | None,
+    care: Any,
+    progress: Progress | None,
+    known: Callable[[Failure], bool] = lambda failure: False,
+) -> None:
+    def told(planned: Planned, result: Result) -> None:
+        if progress is not None:
+            progress(planned, result)
+
+    with only_one(ledger.path.parent):
+        run_story(lambda: session.run(ledger, plan, scheduler, care, told, known=known))

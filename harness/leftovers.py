@@ -1,0 +1,31 @@
+"""What killed harnesses left behind, of every kind of cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import registry
+from .errors import InfrastructureError
+
+
+def remove(
+    running_too: bool = False, options: Mapping[str, Any] | None = None
+) -> tuple[list[str], list[str]]:
+    """Heal and remove it; a line for each thing removed, and one for each kind that failed.
+
+    ``running_too``: also what belongs to trials that run, and on the hosts of ``options``.
+    """
+    removed: list[str] = []
+    failures: list[str] = []
+    for name in registry.names("clusters"):
+        kind = registry.load("clusters", name)
+        clean, sweep = getattr(kind, "clean", None), getattr(kind, "sweep", None)
+        try:
+            if clean is not None:
+                removed += clean(running_too)
+            if sweep is not None and running_too:
+                removed += sweep(options or {})
+        except InfrastructureError as error:  # the other kinds are cleaned all the same
+            failures.append(str(error))
+    return removed, failures
