@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +68,26 @@ def gate(
     parallel: int | None = None,
     scheduler: str | None = None,
     artifacts: str | Path | None = None,
+    update_baseline: bool = False,
+    why: str = "",
+    expires: date | None = None,
+    fail_fast: bool = False,
+    shrink: bool = True,
     progress: Progress | None = None,
 ) -> Report:
     """Run a campaign for some minutes and say whether a change may pass: ``duress gate``.
 
-    ``baseline``  the JSON file of failures that are known.
+    ``baseline``         the JSON file of failures that are known.
+    ``update_baseline``  add what is new to it, for this reason (``why``) and up to this day
+                         (``expires``), and remove what is fixed. The file may be missing then.
     ``Report.result`` is ``pass``, ``violation``, ``infrastructure`` or ``unknown``.
     """
     whole = session.adjusted(gates.boxed(_plan(plan), minutes), None, parallel)
-    known = Baseline([]) if baseline is None else baselines.read(Path(baseline))
+    whole = gates.hurried(whole, fail_fast, shrink)
     today = datetime.now(UTC).date()
+    path = None if baseline is None else Path(baseline)
+    baselines.check_update(update_baseline, path, why, expires, today)
+    known = baselines.known_in(path, may_be_new=update_baseline)
     pages = registry.load("reports", "campaign")
     if artifacts is not None:
         pages.check_artifacts(Path(artifacts))
@@ -87,9 +97,12 @@ def gate(
     try:
         care = Care(whole, lambda _: None, is_known, gates.SHRUNK_MAX)
         _run(ledger, whole, scheduler, care, progress, is_known)
-        report, summary = gates.judged(
-            ledger, known, "" if baseline is None else str(baseline), today
-        )
+        name = "" if path is None else str(path)
+        report, summary = gates.judged(ledger, known, name, today)
+        if update_baseline and path is not None:
+            entries = gates.updated(known, report, why, expires, today)
+            baselines.write(path, entries)
+            report, summary = gates.judged(ledger, Baseline(entries), name, today)
         pages.write(ledger, summary, session.with_earlier(ledger)[1], report)
         if artifacts is not None:
             pages.gather(ledger, summary, report, Path(artifacts))

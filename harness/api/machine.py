@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import abilities, inventory, leftovers, new_suite
 from .. import registry as _registry
-from ..errors import InfrastructureError
+from ..campaign.session import DEFAULT_FOLDER
+from ..errors import InfrastructureError, UserError
 from ..fault_matrix import Cell
+from ..store import DEFAULT_STORE
 from .execution import beside_loop
 from .flags import Setting, pairs
 
@@ -82,3 +85,22 @@ def images(*names: str) -> Sequence[str]:
 def init(name: str, into: str | Path | None = None) -> Path:
     """Make a suite for a system of one's own, in a new folder: ``duress init``."""
     return new_suite.make(name, None if into is None else Path(into))
+
+
+@contextmanager
+def serve(
+    *,
+    store: str | Path = DEFAULT_STORE,
+    campaigns: str | Path | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    allow_host: Sequence[str] = (),
+) -> Iterator[str]:
+    """Pages to browse runs, for the time of a ``with`` block, which gets their address: ``duress
+    serve``. ``port`` 0 picks a free one."""
+    serving = _registry.load("reports", "serving")
+    folder = Path(DEFAULT_FOLDER if campaigns is None else campaigns)
+    if campaigns is not None and not folder.is_dir():
+        raise UserError(f"--campaigns {folder}: no such folder")
+    with serving(Path(store), host, port, allow_host, folder) as address:
+        yield address

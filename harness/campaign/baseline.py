@@ -83,6 +83,27 @@ def read(path: Path) -> Baseline:
     return baseline
 
 
+def known_in(path: Path | None, may_be_new: bool) -> Baseline:
+    """What a file holds; nothing where there is none, or where it is to be made."""
+    if path is None or (may_be_new and not path.exists()):
+        return Baseline([])
+    return read(path)
+
+
+def check_update(
+    wanted: bool, path: Path | None, why: str, expires: date | None, today: date
+) -> None:
+    """``UserError`` where a baseline that is to be changed (``wanted``) cannot be, or the reason
+    and the last day of what would be added make no sense."""
+    if wanted and path is None:
+        raise UserError("--update-baseline: needs the file, --baseline FILE")
+    for flag, value in (("why", why), ("expires", expires)):
+        if value and not wanted:
+            raise UserError(f"--{flag}: is for --update-baseline; give both")
+    if expires is not None and expires < today:
+        raise UserError(f"--expires {expires}: is over already, it is {today} (UTC)")
+
+
 def write(path: Path, known: Iterable[Accepted]) -> None:
     """Replace the file; ``UserError`` if that cannot be."""
     ordered = sorted(known, key=lambda each: (each.cell, each.signature))

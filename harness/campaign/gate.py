@@ -133,6 +133,13 @@ def boxed(plan: Plan, minutes: float | None = None) -> Plan:
     return msgspec.structs.replace(plan, name=name, budget=budget)
 
 
+def hurried(plan: Plan, fail_fast: bool, shrink: bool) -> Plan:
+    """The plan that ends with its first new failure, or leaves new failures as they are."""
+    if fail_fast:
+        plan = msgspec.structs.replace(plan, stop=msgspec.structs.replace(plan.stop, failures=1))
+    return msgspec.structs.replace(plan, shrink=plan.shrink and shrink)
+
+
 def known_by(baseline: Baseline, today: date) -> Callable[[Failure], bool]:
     """Which failures it accepts wherever they were seen."""
 

@@ -108,8 +108,7 @@ def command(selection: tuple[str, ...], **flags: Any) -> int:
     plan = _plan(selection, flags)
     path: Path | None = flags["baseline_path"]
     why, expires = _update_wanted(flags, today)
-    creates = flags["update_baseline"] and path is not None and not path.exists()
-    known = Baseline([]) if path is None or creates else baselines.read(path)
+    known = baselines.known_in(path, may_be_new=flags["update_baseline"])
     report_on = registry.load("reports", "campaign")
     if flags["artifacts"] is not None:
         report_on.check_artifacts(flags["artifacts"])
@@ -185,9 +184,7 @@ def _plan(selection: tuple[str, ...], flags: Mapping[str, Any]) -> Plan:
     else:
         plan = _of_systems(selection, flags, given)
     plan = session.adjusted(gates.boxed(plan, flags["minutes"]), None, flags["parallel"])
-    if flags["fail_fast"]:
-        plan = msgspec.structs.replace(plan, stop=msgspec.structs.replace(plan.stop, failures=1))
-    return msgspec.structs.replace(plan, shrink=plan.shrink and not flags["no_shrink"])
+    return gates.hurried(plan, flags["fail_fast"], not flags["no_shrink"])
 
 
 def _of_systems(systems: tuple[str, ...], flags: Mapping[str, Any], given: Collection[str]) -> Plan:
@@ -216,21 +213,16 @@ def _seeds(text: str) -> int | str | list[int]:
 
 def _update_wanted(flags: Mapping[str, Any], today: date) -> tuple[str, date | None]:
     """Why new failures are accepted, and until when."""
-    if flags["update_baseline"] and flags["baseline_path"] is None:
-        raise UserError("--update-baseline: needs the file, --baseline FILE")
-    for name in ("why", "expires"):
-        if flags[name] is not None and not flags["update_baseline"]:
-            raise UserError(f"--{name}: is for --update-baseline; give both")
-    if flags["expires"] is None:
-        return flags["why"] or "", None
-    try:
-        expires = date.fromisoformat(flags["expires"])
-    except ValueError:
-        said = f"--expires: expected a day such as {today}, got {flags['expires']!r}"
-        raise UserError(said) from None
-    if expires < today:
-        raise UserError(f"--expires {expires}: is over already, it is {today} (UTC)")
-    return flags["why"] or "", expires
+    expires = None
+    if flags["expires"] is not None:
+        try:
+            expires = date.fromisoformat(flags["expires"])
+        except ValueError:
+            said = f"--expires: expected a day such as {today}, got {flags['expires']!r}"
+            raise UserError(said) from None
+    path, why = flags["baseline_path"], flags["why"] or ""
+    baselines.check_update(flags["update_baseline"], path, why, expires, today)
+    return why, expires
 
 
 def _changes(before: Baseline, after: Collection[Any]) -> str:

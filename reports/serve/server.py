@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,40 @@ def serve(
     which need not be there yet. Raises ``UserError`` if the store is no folder, or if the address
     cannot be had; and ``KeyboardInterrupt`` when it was ended.
     """
+    _check(store)
+    listening = bound(host, port)
+    try:
+        with application_of(store, campaigns) as application:
+            server = server_of(application, [*shield.own_names(host), *names])
+            ready(address(listening), application)
+            asyncio.run(server.serve([listening]))
+    finally:
+        listening.close()
+
+
+@contextlib.contextmanager
+def serving(
+    store: Path, host: str, port: int, names: Sequence[str], campaigns: Path | None = None
+) -> Iterator[str]:
+    """The same for the time of the block, in a thread; yields the address."""
+    _check(store)
+    listening = bound(host, port)
+    try:
+        with application_of(store, campaigns) as application:
+            server = server_of(application, [*shield.own_names(host), *names])
+            thread = threading.Thread(target=server.run, args=([listening],), name="duress-serve")
+            thread.start()
+            try:
+                yield address(listening)
+            finally:
+                application.end()
+                server.should_exit = True
+                thread.join()
+    finally:
+        listening.close()
+
+
+def _check(store: Path) -> None:
     if not store.is_dir():
         raise UserError(
             f"{store}: no such folder; run something first (duress run raft), or name another "
@@ -61,14 +96,6 @@ def serve(
         raise UserError(
             f"{store}: a run folder; expected the folder it is in: --store {store.parent}"
         )
-    listening = bound(host, port)
-    try:
-        with application_of(store, campaigns) as application:
-            server = server_of(application, [*shield.own_names(host), *names])
-            ready(address(listening), application)
-            asyncio.run(server.serve([listening]))
-    finally:
-        listening.close()
 
 
 @contextlib.contextmanager

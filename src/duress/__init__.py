@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .harness.api.machine import init as init
     from .harness.api.machine import list as list
     from .harness.api.machine import register as register
+    from .harness.api.machine import serve as serve
     from .harness.api.search import Hunted as Hunted
     from .harness.api.search import findings as findings
     from .harness.api.search import hunt as hunt
@@ -51,7 +52,7 @@ _PLACES = {
     "harness.api.execution": ("Interrupted",),
     "harness.api.histories": ("check", "convert"),
     "harness.api.machine": (
-        *("clean", "doctor", "fault_matrix", "images", "init", "list", "register"),
+        *("clean", "doctor", "fault_matrix", "images", "init", "list", "register", "serve"),
     ),
     "harness.api.search": ("Hunted", "findings", "hunt", "prove", "rediscover"),
     "harness.api.trial": ("NotValid", "Trial", "Undecided", "Violation"),

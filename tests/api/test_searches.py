@@ -1,10 +1,16 @@
 """Many trials from Python, histories of others, and what there is."""
 
+import json
+from datetime import date
+from urllib.error import URLError
+from urllib.request import urlopen
+
 import pytest
 
 import duress
 from duress.harness.campaign.plan import Matrix
 
+FAST: dict[str, int | float | str] = {"time": 2, "interval": 0.5}
 FLAGS = {"time": 3, "interval": 1, "nemesis": "partition"}
 
 
@@ -53,8 +59,7 @@ def test_our_own_power_is_measured():
 
 
 def plan():
-    flags = {"time": 2, "interval": 0.5}
-    nightly = Matrix(systems=["raft"], clusters=["sim"], nemeses=["kill"], seeds=1, flags=flags)
+    nightly = Matrix(systems=["raft"], clusters=["sim"], nemeses=["kill"], seeds=1, flags=FAST)
     return duress.Plan(matrix=[nightly], name="nightly", shrink=False)
 
 
@@ -69,6 +74,32 @@ def test_campaigns_and_gates(tmp_path):
     assert len(heard) == 2
     with pytest.raises(duress.UserError, match=r"none.toml: cannot read"):
         duress.campaign(tmp_path / "none.toml")
+
+
+def test_a_gate_accepts_what_its_baseline_is_told_of(tmp_path):
+    cell = Matrix(systems=["raft"], mutants=["stale-read"], clusters=["sim"], seeds=1, flags=FAST)
+    bad = duress.Plan(matrix=[cell], name="known")
+    told = {"folder": tmp_path, "baseline": tmp_path / "known.json", "shrink": False}
+    expires = date(2999, 12, 31)
+    with pytest.raises(duress.UserError, match=r"known.json: cannot read the baseline"):
+        duress.gate(bad, **told)
+    with pytest.raises(duress.UserError, match="--expires: is for --update-baseline"):
+        duress.gate(bad, folder=tmp_path, expires=expires)
+    first = duress.gate(bad, update_baseline=True, why="planted", expires=expires, **told)
+    assert [(each.state, each.why) for each in first.failures] == [("known", "planted")]
+    assert duress.gate(bad, fail_fast=True, **told).result == "pass"
+    assert duress.gate(bad, folder=tmp_path, shrink=False).result == "violation"
+
+
+def test_runs_are_shown_in_a_browser_for_a_while(tmp_path):
+    duress.run("raft", on="sim", time=1, store=tmp_path)
+    with duress.serve(store=tmp_path) as address:
+        runs = json.loads(urlopen(f"{address}api/runs", timeout=20).read())
+        assert runs["total"] == 1
+    with pytest.raises(URLError):
+        urlopen(address, timeout=20)
+    with pytest.raises(duress.UserError, match="no such folder"), duress.serve(store="nowhere"):
+        pass
 
 
 HISTORY = [

@@ -2,8 +2,8 @@
 
 import json
 import os
-import threading
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from duress.harness.store import RunFolder
 from duress.reports.serve import server
@@ -91,15 +91,6 @@ def small_store(store):
 @contextmanager
 def served(store, names=(), campaigns=None):
     """The server in a thread: its host and port."""
-    listening = server.bound("127.0.0.1", 0)
-    with server.application_of(store, campaigns) as application:
-        running = server.server_of(application, names)
-        thread = threading.Thread(target=running.run, args=([listening],))
-        thread.start()
-        try:
-            yield listening.getsockname()[:2]
-        finally:
-            application.end()
-            running.should_exit = True
-            thread.join()
-            listening.close()
+    with server.serving(store, "127.0.0.1", 0, names, campaigns) as address:
+        place = urlsplit(address)
+        yield place.hostname, place.port
