@@ -1,5 +1,6 @@
 """Programs that are asked to end while a trial of theirs runs, or that have no guard."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -35,10 +36,16 @@ print(hunted.found.outcome)
 """
 
 
+@contextlib.contextmanager
 def started(program, store):
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", program, str(store)], stdout=subprocess.PIPE, text=True
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def wait_for_history(store, limit_s=120):
@@ -52,10 +59,10 @@ def wait_for_history(store, limit_s=120):
 
 @pytest.mark.parametrize("program", [PLAIN, IN_LOOP], ids=["plain", "in-loop"])
 def test_ctrl_c_keeps_what_was_recorded(program, tmp_path):
-    process = started(program, tmp_path)
-    wait_for_history(tmp_path)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=120)
+    with started(program, tmp_path) as process:
+        wait_for_history(tmp_path)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     name, folder = said.split()
     assert name == "Interrupted"
@@ -66,10 +73,10 @@ def test_ctrl_c_keeps_what_was_recorded(program, tmp_path):
 
 
 def test_a_program_that_is_ended_heals_first(tmp_path):
-    process = started(PLAIN, tmp_path)
-    wait_for_history(tmp_path)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
+    with started(PLAIN, tmp_path) as process:
+        wait_for_history(tmp_path)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
     assert process.returncode == -signal.SIGTERM
     run = next(tmp_path.glob("2*"))
     assert json.loads((run / "trial.json").read_bytes())["outcome"] == "interrupted"

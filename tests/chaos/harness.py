@@ -41,8 +41,6 @@ class Harness:
         env: Mapping[str, str] | None = None,
         store: Path | None = None,
     ) -> None:
-        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # inherited by what is started,
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # which would not hear Ctrl-C
         token = secrets.token_hex(6)
         self.store = store or folder / f"runs-{token}"
         temporary = folder / f"tmp-{token}"

@@ -126,18 +126,16 @@ def test_it_says_whom_the_kernel_killed_between_two_looks(tmp_path):
     def find():
         if next(looks, None) is not None:
             return [pids.look(program.pid) for program in programs]
-        for program in programs:
-            program.kill()
-            program.wait()
         (tmp_path / "memory.events").write_text("oom_kill 1\n")
         return []
 
-    def end_the_largest():
-        programs[0].kill()
-        programs[0].wait()
+    def end_them():
+        for program in programs:
+            program.kill()
+            program.wait()
 
     async def story():
-        asyncio.get_running_loop().call_later(0.05, end_the_largest)
+        asyncio.get_running_loop().call_later(0.05, end_them)
         return await GroupMemory("n1", made, find, set()).squeeze(1)
 
     assert run(story())["killed"] == [f"sleep {program.pid}" for program in programs]
