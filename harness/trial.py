@@ -163,13 +163,13 @@ class Trial:
             yield cluster
         finally:
             self._phase("teardown")
-            if isinstance(cluster, Complaining):
-                origin_ns = self._info.get("history_origin_ns")
-                self._complaints = cluster.complaints(origin_ns and origin_ns / 1e9)
             try:
                 await _whole(cluster.down())
             except DuressError as error:
                 self._problem(f"teardown: {error}")
+            if isinstance(cluster, Complaining):
+                origin_ns = self._info.get("history_origin_ns")
+                self._complaints = cluster.complaints(origin_ns and origin_ns / 1e9)
 
     @contextlib.asynccontextmanager
     async def system_up(self, cluster: Cluster) -> AsyncIterator[System]:

@@ -77,7 +77,7 @@ def test_so_does_its_workload(suite, tmp_path):
 
 @pytest.mark.local
 def test_the_store_of_the_tutorial_is_right_in_the_end(tmp_path):
-    flags = ("suite.py:PocketStore", "--time", 8, "--interval", 1.5)
+    flags = ("suite.py:PocketStore", "--time", 8, "--interval", 1.5, "--seed", 1)
     code, told, error = trial(*flags, folder=EXAMPLE, store=tmp_path)
     assert (code, told["outcome"]) == (0, "valid"), error
 

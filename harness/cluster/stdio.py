@@ -118,6 +118,7 @@ class StdioCluster:
         if self._is_down:
             return
         self._is_down = True
+        await asyncio.gather(*(node.processes.decided() for node in self._nodes.values()))
         self.router.close()
         for node in self._nodes.values():
             node.processes.end()

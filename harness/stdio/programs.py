@@ -151,6 +151,11 @@ class PipeProcesses(Programs):
         if self._life is not None:
             self._life.close()
 
+    async def decided(self) -> None:
+        """Return once nothing more is to be complained of, of all that happened so far."""
+        if self._life is not None and self._is_wanted:
+            await self._life.decided()
+
     def end(self) -> None:
         """Kill what there is, without waiting; nothing is complained of. Idempotent."""
         self._is_wanted = False
@@ -178,6 +183,8 @@ class _Life:
             self._loop, name, stdin, stdout, router.heard, router.too_long, self._output_ended
         )
         self._silence: asyncio.TimerHandle | None = None
+        self._decided = asyncio.Event()
+        self._decided.set()
         self._handle = os.pidfd_open(child.pid)
         self._loop.add_reader(self._handle, self._ended)
         self._watch = self._loop.call_later(LOOK_AT_LOG_S, self._look_at_log)
@@ -194,11 +201,17 @@ class _Life:
 
     def _output_ended(self, _: Pipes) -> None:
         if not self.over.done():
+            self._decided.clear()
             self._silence = self._loop.call_later(END_S, self._has_it_ended)
 
     def _has_it_ended(self) -> None:
+        self._decided.set()
         if not self.over.done():
             self._processes.silenced(self)
+
+    async def decided(self) -> None:
+        """Return once it is known whether a program that has closed its output goes on."""
+        await self._decided.wait()
 
     def _look_at_log(self) -> None:
         with contextlib.suppress(OSError):
@@ -213,6 +226,7 @@ class _Life:
         self._watch.cancel()
         if self._silence is not None:
             self._silence.cancel()
+            self._decided.set()
         if self._handle >= 0:
             self._ended()
             self._loop.remove_reader(self._handle)

@@ -233,3 +233,10 @@ def test_a_program_that_cannot_be_executed_is_an_error_in_one_line(tmp_path):
     assert outcome.outcome == "error"
     assert "cannot start" in outcome.error and "Exec format error" in outcome.error
     assert "\n" not in outcome.error
+
+
+def test_an_output_that_is_closed_at_the_very_end_is_told_too(tmp_path):
+    """The trial is over before it is certain that the program goes on."""
+    code = f"for r in requests():\n  {ECHO}\n  os.close(1)\n  time.sleep(1000)"
+    outcome = outcome_of(tmp_path, code, time_limit_s=0.05, timeout_s=0.1)
+    assert "goes on" in told(outcome)["closed-output"]
