@@ -4,6 +4,7 @@ looks for what hinders people (axe-core)."""
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from duress.reports import html
 
@@ -32,7 +33,7 @@ def open_all(page):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_serious_hinders_a_reader(page, reports, kind):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = Axe()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         show(page, reports[kind])
