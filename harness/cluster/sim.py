@@ -61,7 +61,7 @@ class SimCluster:
         if not 1 <= len(node_names) <= MOST_NODES:
             raise UserError(f"sim cluster: expected 1 to {MOST_NODES} nodes, got {len(node_names)}")
         settings = Settings(options)
-        self._folder = folder
+        self._folder, self._loop = folder, loop
         self._trace = Trace(folder / "messages.jsonl", loop) if settings.trace else None
         self._network = SimNetwork(loop, node_names, settings, self._trace)
         if settings.coverage:
@@ -77,14 +77,14 @@ class SimCluster:
 
     async def up(self) -> None:
         """Watch from now on that no protocol asks the machine for time or chance."""
-        guard.install()
+        guard.install(self._loop)
         self._is_up = True
 
     async def down(self) -> None:
         """End every process and close the trace. Idempotent."""
         if self._is_up:
             self._is_up = False
-            guard.remove()
+            guard.remove(self._loop)
             self._network.stop()
             counts = msgspec.json.encode(self._network.counts())
             (self._folder / "messages.json").write_bytes(counts + b"\n")

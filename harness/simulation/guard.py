@@ -1,9 +1,10 @@
 """Catches a protocol that asks the machine for time or chance, which no seed repeats.
 
-While a simulated cluster is up, the functions of the standard library that do so are replaced
-by ones that look up the stack: called from inside a protocol's handler they raise, otherwise
-they work as ever. A handler therefore pays nothing. Names that a protocol's module imported
-from elsewhere beforehand (``from time import monotonic``) are found when it is started.
+While a simulated cluster is up, and its loop not closed, the functions of the standard library
+that do so are replaced by ones that look up the stack: called from inside a protocol's handler
+they raise, otherwise they work as ever. A handler therefore pays nothing. Names that a protocol's
+module imported from elsewhere beforehand (``from time import monotonic``) are found when it is
+started.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ INSTEAD = "use context.now(), context.set_timer() and context.random"
 
 _LIBRARY = str(Path(os.__file__).parent)
 
-_installed = 0
+_wanted_by: set[object] = set()
 _originals: list[tuple[Any, str, Any]] = []
 
 
@@ -57,11 +58,11 @@ def enters_protocol(function: F) -> F:
     return function
 
 
-def install() -> None:
-    """Put the guard up; as often as called, it must be removed."""
-    global _installed
-    _installed += 1
-    if _installed > 1:
+def install(watch: object) -> None:
+    """Put the guard up, for as long as anybody who watches wants it."""
+    was_up = bool(_wanted_by)
+    _wanted_by.add(watch)
+    if was_up:
         return
     for owner, names in _FORBIDDEN:
         for name in names.split():
@@ -71,11 +72,11 @@ def install() -> None:
                 setattr(owner, name, _guarded(owner, name, original))
 
 
-def remove() -> None:
-    """Take the guard down again."""
-    global _installed
-    _installed -= 1
-    if _installed == 0:
+def remove(watch: object) -> None:
+    """Nobody need watch any more for this one's sake; takes the guard down if nobody does.
+    Idempotent."""
+    _wanted_by.discard(watch)
+    if not _wanted_by:
         for owner, name, original in _originals:
             setattr(owner, name, original)
         _originals.clear()

@@ -18,6 +18,7 @@ from heapq import heappop, heappush
 from typing import Any, NoReturn
 
 from ..errors import InfrastructureError
+from . import guard
 
 NEVER = float("inf")
 MAX_TURNS_AT_ONE_MOMENT = 1_000_000
@@ -223,7 +224,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def close(self) -> None:
-        """Give signals back and close. Idempotent."""
+        """Give signals back, take the guard down if a trial could not, and close. Idempotent."""
+        guard.remove(self)
         for number in list(self._signals):
             self.remove_signal_handler(number)
         self.heap.clear()

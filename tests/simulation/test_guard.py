@@ -11,7 +11,9 @@ from time import monotonic
 import pytest
 from small_world import Silent, simulate
 
+from duress.harness.simulation import guard
 from duress.harness.simulation.guard import Nondeterminism
+from duress.harness.simulation.loop import VirtualLoop
 
 MISDEEDS = {
     "time.time": lambda: time.time(),
@@ -100,3 +102,14 @@ def test_afterwards_all_is_as_before(tmp_path):
     before = (time.time, random.random, random.Random.seed, os.urandom, uuid.uuid4)
     simulate(story, tmp_path)
     assert (time.time, random.random, random.Random.seed, os.urandom, uuid.uuid4) == before
+
+
+def test_with_the_last_loop_the_guard_goes_even_if_no_cluster_came_down():
+    one, other = VirtualLoop(), VirtualLoop()
+    guard.install(one)
+    guard.install(one)
+    guard.install(other)
+    one.close()
+    assert time.time.__module__ != "time"
+    other.close()
+    assert time.time.__module__ == "time"

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import msgspec
 import pytest
@@ -54,6 +55,7 @@ def test_a_trial_that_does_not_end_is_ended(monkeypatch):
     assert (endless.outcome, endless.failed) == ("error", False)
     assert "not done after 0.2 s of processor time" in (endless.error or "")
     monkeypatch.undo()
+    assert time.time.__module__ == "time", "what was cut short left the guard up"
     assert attempt(spec()).outcome == "valid"
 
 
