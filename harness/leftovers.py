@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import registry
@@ -10,16 +10,19 @@ from .errors import InfrastructureError
 
 
 def remove(
-    running_too: bool = False, options: Mapping[str, Any] | None = None
+    running_too: bool = False,
+    options: Mapping[str, Any] | None = None,
+    on: Sequence[str] = (),
 ) -> tuple[list[str], list[str]]:
     """Heal and remove it; a line for each thing removed, and one for each kind that failed.
 
-    ``running_too``: also what belongs to trials that run, and on the hosts of ``options``.
+    ``running_too``: also what belongs to trials that run, and on the hosts of ``options``. ``on``:
+    of these kinds of cluster only; ``UserError`` for one that there is not, and nothing is done.
     """
+    kinds = [registry.load("clusters", name) for name in on or registry.names("clusters")]
     removed: list[str] = []
     failures: list[str] = []
-    for name in registry.names("clusters"):
-        kind = registry.load("clusters", name)
+    for kind in kinds:
         clean, sweep = getattr(kind, "clean", None), getattr(kind, "sweep", None)
         try:
             if clean is not None:

@@ -63,13 +63,19 @@ def fault_matrix(
     return fault_trials.matrix(on, pairs(settings or {}), say)
 
 
-def clean(all: bool = False, *, settings: Mapping[str, Setting] | None = None) -> Sequence[str]:
+def clean(
+    all: bool = False,
+    *,
+    on: Sequence[str] = (),
+    settings: Mapping[str, Setting] | None = None,
+) -> Sequence[str]:
     """Remove what killed harnesses left behind; a line for each thing: ``duress clean``.
 
-    ``all``: what belongs to trials that run, too, be they whose they may.
+    ``all``: what belongs to trials that run, too, be they whose they may. ``on``: of these kinds
+    of cluster only.
     """
     options = {name: str(value) for name, value in (settings or {}).items()}
-    removed, failures = beside_loop(lambda: leftovers.remove(all, options), lambda _: None)
+    removed, failures = beside_loop(lambda: leftovers.remove(all, options, on), lambda _: None)
     if failures:
         raise InfrastructureError("; ".join(failures))
     return removed

@@ -243,7 +243,7 @@ def without_host(
     if break_it in (host_killed, host_killed_for_good):
         # What was on a host's disk when it died is there still, if nobody came for it.
         struck.before_clean = ground.elsewhere(0)
-        done = harness.command("clean", "--all", *hosts.flags())
+        done = harness.command("clean", "--all", "--on", "ssh", *hosts.flags())
         if done.returncode != 0:
             struck.wrong.append(f"clean: exit {done.returncode}: {done.stderr[-300:]}")
     return _examined(struck, harness, ground, (0, 3) if was_over else wanted)

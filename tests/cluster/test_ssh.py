@@ -166,7 +166,7 @@ def test_clean_ends_what_runs_on_the_hosts(hosts, tmp_path):
     harness.send_signal(signal.SIGKILL)
     harness.stdout.close()
     harness.wait()
-    done = duress("clean", "--all", *hosts.flags())
+    done = duress("clean", "--all", "--on", "ssh", *hosts.flags())
     assert done.stdout.count(": ended\n") == 3, done.stdout + done.stderr
     assert hosts.leftovers() == ""
 
@@ -234,6 +234,6 @@ def test_clean_removes_what_an_agent_left_that_was_killed(hosts, tmp_path):
     harness.wait()
     for number in range(3):  # it may have begun another one meanwhile
         hosts.on(number, "pkill -9 -f agent-")
-    done = duress("clean", "--all", *hosts.flags())
+    done = duress("clean", "--all", "--on", "ssh", *hosts.flags())
     assert done.stdout.count(": was dead\n") == 3, done.stdout + done.stderr
     assert hosts.leftovers() == ""

@@ -52,7 +52,7 @@ def test_resources_by_control_groups_of_a_host(tmp_path):
         # An agent that is killed cannot remove its groups; clean does.
         with_cluster(host, tmp_path, _killed_agent, 1)
         assert "duress" in host.on(0, look)
-        said = duress("clean", "--all", *host.flags())
+        said = duress("clean", "--all", "--on", "ssh", *host.flags())
         assert "was left behind" in said.stdout, said.stdout + said.stderr
         assert host.on(0, look) == ""
 

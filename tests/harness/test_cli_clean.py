@@ -38,3 +38,21 @@ def test_hosts_are_swept_only_if_all_is_to_go(monkeypatch, capsys):
     kinds = {"ssh": SimpleNamespace(sweep=lambda options: ["everything"])}
     assert cleaned(monkeypatch, kinds) == 0
     assert capsys.readouterr().out == "nothing to clean\n"
+
+
+def test_the_kinds_of_cluster_can_be_named_and_the_others_are_left_alone(monkeypatch, capsys):
+    kinds = {
+        "stdio": SimpleNamespace(clean=lambda all_: ["process 7, of somebody's trial"]),
+        "ssh": SimpleNamespace(sweep=lambda options: ["h1: trial t"]),
+    }
+    assert cleaned(monkeypatch, kinds, "--all", "--on", "ssh", "--set", "hosts=h1") == 0
+    assert capsys.readouterr().out == "removed h1: trial t\n"
+
+
+def test_a_kind_that_there_is_not_is_refused_before_anything_is_done(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["clean", "--on", "stdio,moon"])
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert "moon" in told.err
+    assert told.out == ""
