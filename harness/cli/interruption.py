@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-from typing import NoReturn
+import sys
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 ASKING_TO_END = (signal.SIGTERM, signal.SIGHUP)
 """Besides SIGINT, for which Python does the same by itself."""
+
+AGAIN_S = 0.02
 
 
 def listen() -> None:
@@ -15,6 +23,7 @@ def listen() -> None:
     for number in ASKING_TO_END:
         if signal.getsignal(number) == signal.SIG_DFL:  # whoever ignores one, means it
             signal.signal(number, _interrupt)
+    sys.unraisablehook = _unraisable
 
 
 def ignore() -> None:
@@ -26,3 +35,16 @@ def ignore() -> None:
 
 def _interrupt(number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _unraisable(lost: UnraisableHookArgs) -> None:
+    """Interrupt again a moment later, where it came at a place from which nothing can be raised:
+    in a finaliser, or in what an import calls when it lets go of a lock."""
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    by = {signal.Signals(number).name: number for number in ASKING_TO_END}
+    number = by.get(str(lost.exc_value), signal.SIGINT)
+    again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()
