@@ -10,18 +10,18 @@ from typing import Any
 import msgspec
 
 from .. import registry
-from ..campaign import baseline as baselines
 from ..campaign import gate as gates
 from ..campaign import plan as plans
 from ..campaign import session
 from ..campaign.aftermath import Care
-from ..campaign.baseline import Baseline
 from ..campaign.engine import only_one
 from ..campaign.gate import Report
+from ..campaign.gate_end import Wanted, conclude
 from ..campaign.ledger import Failure, Ledger
 from ..campaign.plan import Plan, Planned
 from ..campaign.results import Result
 from ..campaign.summary import Summary
+from ..errors import InfrastructureError, UserError
 from .execution import run_story
 
 DEFAULT_FOLDER = session.DEFAULT_FOLDER
@@ -80,41 +80,38 @@ def gate(
     ``baseline``         the JSON file of failures that are known.
     ``update_baseline``  add what is new to it, for this reason (``why``) and up to this day
                          (``expires``), and remove what is fixed. The file may be missing then.
+    ``artifacts``        a folder for what CI keeps, written also where Ctrl-C or an
+                         ``InfrastructureError`` ends it, which is raised then.
     ``Report.result`` is ``pass``, ``violation``, ``infrastructure`` or ``unknown``.
     """
     whole = session.adjusted(gates.boxed(_plan(plan), minutes), None, parallel)
     whole = gates.hurried(whole, fail_fast, shrink)
     today = datetime.now(UTC).date()
-    path = None if baseline is None else Path(baseline)
-    baselines.check_update(update_baseline, path, why, expires, today)
-    known = baselines.known_in(path, may_be_new=update_baseline)
-    pages = registry.load("reports", "campaign")
-    if artifacts is not None:
-        pages.check_artifacts(Path(artifacts))
-
+    path, kept_in = (None if each is None else Path(each) for each in (baseline, artifacts))
+    wanted = Wanted(path, update_baseline, why, expires, kept_in)
+    known = wanted.known(today)
     is_known = gates.known_by(known, today)
     ledger, _ = session.opened(whole, Path(folder), new=True)
     try:
         care = Care(whole, lambda _: None, is_known, gates.SHRUNK_MAX)
-        _run(ledger, whole, scheduler, care, progress, is_known)
-        name = "" if path is None else str(path)
-        report, summary = gates.judged(ledger, known, name, today)
-        if update_baseline and path is not None:
-            entries = gates.updated(known, report, why, expires, today)
-            baselines.write(path, entries)
-            report, summary = gates.judged(ledger, Baseline(entries), name, today)
-        pages.write(ledger, summary, session.with_earlier(ledger)[1], report)
-        if artifacts is not None:
-            pages.gather(ledger, summary, report, Path(artifacts))
-        return report
+        try:
+            _run(ledger, whole, scheduler, care, progress, is_known)
+        except (KeyboardInterrupt, InfrastructureError) as stopped:
+            conclude(ledger, known, today, wanted, str(stopped) or "interrupted")
+            raise
+        return conclude(ledger, known, today, wanted).report
     finally:
         ledger.close()
 
 
 def _plan(plan: str | Path | Plan) -> Plan:
-    if isinstance(plan, Plan):
-        return plans.checked(plan if plan.name else msgspec.structs.replace(plan, name="campaign"))
-    return plans.read(Path(plan))
+    if not isinstance(plan, Plan):
+        return plans.read(Path(plan))
+    try:  # what a program makes by hand has not been looked at yet
+        whole = msgspec.convert(msgspec.to_builtins(plan), Plan)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise UserError(f"plan: {error}") from None
+    return plans.checked(whole if whole.name else msgspec.structs.replace(whole, name="campaign"))
 
 
 def _run(

@@ -14,13 +14,13 @@ import click
 import msgspec
 
 from .. import registry
-from ..campaign import baseline as baselines
 from ..campaign import gate as gates
 from ..campaign import plan as plans
 from ..campaign import session
 from ..campaign.aftermath import Care
 from ..campaign.baseline import Baseline
 from ..campaign.engine import only_one
+from ..campaign.gate_end import Wanted, conclude
 from ..campaign.ledger import Ledger
 from ..campaign.plan import Matrix, Plan
 from ..errors import InfrastructureError, UserError
@@ -106,12 +106,8 @@ def command(selection: tuple[str, ...], **flags: Any) -> int:
     """
     today = datetime.now(UTC).date()
     plan = _plan(selection, flags)
-    path: Path | None = flags["baseline_path"]
-    why, expires = _update_wanted(flags, today)
-    known = baselines.known_in(path, may_be_new=flags["update_baseline"])
-    report_on = registry.load("reports", "campaign")
-    if flags["artifacts"] is not None:
-        report_on.check_artifacts(flags["artifacts"])
+    wanted = _wanted(flags)
+    known = wanted.known(today)
     show = sys.stderr if flags["as_json"] else sys.stdout
     interruption.listen()
     with help_answered():
@@ -120,23 +116,17 @@ def command(selection: tuple[str, ...], **flags: Any) -> int:
     try:
         stopped = _run(ledger, plan, known, today, flags, show)
         interruption.listen()  # the loop has given the signals back
-        name = str(path) if path is not None else ""
-        gate, summary = gates.judged(ledger, known, name, today, stopped)
-        if flags["update_baseline"] and path is not None and not stopped:
-            entries = gates.updated(known, gate, why, expires, today)
-            baselines.write(path, entries)
-            click.echo(f"{path}: {_changes(known, entries)}", file=show)
-            gate, summary = gates.judged(ledger, Baseline(entries), name, today)
-        report_on.write(ledger, summary, session.with_earlier(ledger)[1], gate)
-        if flags["artifacts"] is not None:
-            report_on.gather(ledger, summary, gate, flags["artifacts"])
+        done = conclude(ledger, known, today, wanted, stopped)
     finally:
         ledger.close()
-    report_on.tell_gate(gate, summary, show, flags["artifacts"])
-    report_on.tell_github(summary, gate, show, os.environ)
+    if done.entries is not None:
+        click.echo(f"{wanted.baseline}: {_changes(known, done.entries)}", file=show)
+    report_on = registry.load("reports", "campaign")
+    report_on.tell_gate(done.report, done.summary, show, wanted.artifacts)
+    report_on.tell_github(done.summary, done.report, show, os.environ)
     if flags["as_json"]:
-        click.echo(msgspec.json.encode(gate).decode())
-    return gate.exit_code
+        click.echo(msgspec.json.encode(done.report).decode())
+    return done.report.exit_code
 
 
 def _run(
@@ -211,18 +201,21 @@ def _seeds(text: str) -> int | str | list[int]:
         raise UserError(f"--seeds: expected a number, 5-20 or 1,5,9, got {text!r}") from None
 
 
-def _update_wanted(flags: Mapping[str, Any], today: date) -> tuple[str, date | None]:
-    """Why new failures are accepted, and until when."""
+def _wanted(flags: Mapping[str, Any]) -> Wanted:
     expires = None
     if flags["expires"] is not None:
         try:
             expires = date.fromisoformat(flags["expires"])
         except ValueError:
-            said = f"--expires: expected a day such as {today}, got {flags['expires']!r}"
+            said = f"--expires: expected a day such as 2030-12-31, got {flags['expires']!r}"
             raise UserError(said) from None
-    path, why = flags["baseline_path"], flags["why"] or ""
-    baselines.check_update(flags["update_baseline"], path, why, expires, today)
-    return why, expires
+    return Wanted(
+        flags["baseline_path"],
+        flags["update_baseline"],
+        flags["why"] or "",
+        expires,
+        flags["artifacts"],
+    )
 
 
 def _changes(before: Baseline, after: Collection[Any]) -> str:

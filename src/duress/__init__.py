@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .harness.api.trials import run as run
     from .harness.api.trials import saved as saved
     from .harness.api.trials import shrink as shrink
+    from .harness.campaign.plan import Matrix as Matrix
     from .harness.campaign.plan import Plan as Plan
     from .harness.errors import DuressError as DuressError
     from .harness.errors import InfrastructureError as InfrastructureError
@@ -57,7 +58,7 @@ _PLACES = {
     "harness.api.search": ("Hunted", "findings", "hunt", "prove", "rediscover"),
     "harness.api.trial": ("NotValid", "Trial", "Undecided", "Violation"),
     "harness.api.trials": ("replay", "report", "run", "saved", "shrink"),
-    "harness.campaign.plan": ("Plan",),
+    "harness.campaign.plan": ("Matrix", "Plan"),
     "harness.errors": ("DuressError", "InfrastructureError", "UserError"),
     "harness.history": ("History",),
     "harness.operation": ("Operation",),

@@ -36,6 +36,20 @@ print(hunted.found.outcome)
 """
 
 
+GATE = """
+import sys, duress
+plan = duress.Plan(
+    name="short",
+    matrix=[duress.Matrix(systems=["raft"], clusters=["sim"], seeds=10_000, flags={"time": 2})],
+)
+try:
+    duress.gate(plan, folder=sys.argv[1], artifacts=sys.argv[1] + "/kept",
+                progress=lambda planned, result: print("one is over", flush=True))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
 @contextlib.contextmanager
 def started(program, store):
     process = subprocess.Popen(
@@ -80,6 +94,18 @@ def test_a_program_that_is_ended_heals_first(tmp_path):
     assert process.returncode == -signal.SIGTERM
     run = next(tmp_path.glob("2*"))
     assert json.loads((run / "trial.json").read_bytes())["outcome"] == "interrupted"
+
+
+def test_an_interrupted_gate_keeps_its_report(tmp_path):
+    with started(GATE, tmp_path) as process:
+        assert process.stdout.readline() == "one is over\n"
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=120)
+    assert said.splitlines()[-1] == "interrupted"
+    told = json.loads((tmp_path / "kept" / "gate.json").read_bytes())
+    assert (told["result"], told["stopped"]) == ("infrastructure", "interrupted")
+    assert told["done"] >= 1
+    assert next(tmp_path.glob("short-gate/*/campaign.html")).is_file()
 
 
 def test_a_script_needs_no_guard(tmp_path):

@@ -8,7 +8,6 @@ from urllib.request import urlopen
 import pytest
 
 import duress
-from duress.harness.campaign.plan import Matrix
 
 FAST: dict[str, int | float | str] = {"time": 2, "interval": 0.5}
 FLAGS = {"time": 3, "interval": 1, "nemesis": "partition"}
@@ -59,7 +58,9 @@ def test_our_own_power_is_measured():
 
 
 def plan():
-    nightly = Matrix(systems=["raft"], clusters=["sim"], nemeses=["kill"], seeds=1, flags=FAST)
+    nightly = duress.Matrix(
+        systems=["raft"], clusters=["sim"], nemeses=["kill"], seeds=1, flags=FAST
+    )
     return duress.Plan(matrix=[nightly], name="nightly", shrink=False)
 
 
@@ -74,10 +75,15 @@ def test_campaigns_and_gates(tmp_path):
     assert len(heard) == 2
     with pytest.raises(duress.UserError, match=r"none.toml: cannot read"):
         duress.campaign(tmp_path / "none.toml")
+    crooked = duress.Plan(matrix=[{"systems": "raft"}])  # type: ignore[list-item]
+    with pytest.raises(duress.UserError, match=r"plan: Expected `array`.*matrix"):
+        duress.campaign(crooked, folder=tmp_path)
 
 
 def test_a_gate_accepts_what_its_baseline_is_told_of(tmp_path):
-    cell = Matrix(systems=["raft"], mutants=["stale-read"], clusters=["sim"], seeds=1, flags=FAST)
+    cell = duress.Matrix(
+        systems=["raft"], mutants=["stale-read"], clusters=["sim"], seeds=1, flags=FAST
+    )
     bad = duress.Plan(matrix=[cell], name="known")
     told = {"folder": tmp_path, "baseline": tmp_path / "known.json", "shrink": False}
     expires = date(2999, 12, 31)
