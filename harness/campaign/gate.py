@@ -160,7 +160,7 @@ def judged(
     plain = summary_of(ledger)
     seen = list(_seen(plain, baseline, today))
     missed, elsewhere = _missed(plain, baseline)
-    summary = _with_states(plain, seen, missed, path)
+    summary = with_states(plain, seen, missed, path)
     reasons = list(_reasons(summary, seen, stopped, ledger))
     result = reasons[0][0] if reasons else PASS
     report = Report(
@@ -262,8 +262,8 @@ def _missed(summary: Summary, baseline: Baseline) -> tuple[list[Missed], int]:
     return found, elsewhere
 
 
-def _with_states(summary: Summary, seen: list[Seen], missed: list[Missed], path: str) -> Summary:
-    """With what the baseline says in place of what the campaign before says."""
+def with_states(summary: Summary, seen: list[Seen], missed: list[Missed], path: str) -> Summary:
+    """With what the baseline of that path says in place of what the campaign before says."""
     bad = {each.signature for each in seen if each.state != KNOWN}
     known = {(each.cell, each.signature) for each in seen if each.state == KNOWN}
     replace = msgspec.structs.replace

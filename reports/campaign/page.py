@@ -72,7 +72,7 @@ def page(
         detail=said.detail,
         kind="gate" if gate else "campaign",
         facts=gate_words.facts(gate, summary) if gate else sentences.facts(summary),
-        gate=_gate(gate) if gate else None,
+        gate=gate_section(gate) if gate else None,
         campaigns=[_campaign(each) for each in (summary, *earlier)],
         **sections(summary, doubtful),
     )
@@ -94,10 +94,11 @@ def sections(
     }
 
 
-def _gate(gate: Report) -> dict[str, Any]:
+def gate_section(gate: Report, links: Links = _in_folder) -> dict[str, Any]:
+    """What ``gate.html.j2`` is given."""
     return {
         "rows": [
-            {**each._asdict(), "links": _in_folder(each.run, "report") if each.run else []}
+            {**each._asdict(), "links": links(each.run, "report") if each.run else []}
             for each in gate_words.rows(gate)
         ],
         "meaning": gate_words.meaning(gate),

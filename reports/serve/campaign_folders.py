@@ -12,16 +12,18 @@ from typing import Any
 
 import msgspec
 
+from ...harness.campaign.gate import Report, with_states
 from ...harness.campaign.ledger import FILE
 from ...harness.campaign.reading import looking_at
-from ...harness.campaign.results import INFRASTRUCTURE, KILLED, UNKNOWN
+from ...harness.campaign.results import INFRASTRUCTURE, INVALID, KILLED, UNKNOWN
 from ...harness.campaign.summary import NEW, Summary, summary_of
 from ...harness.errors import UserError
 from . import run_files, run_names
 from .live_run import LiveRuns
 from .run_place import RunPlace
 
-LOCK, RUNS = "lock", "runs"
+LOCK, RUNS, GATE = "lock", "runs", "gate.json"
+GATE_MAX_BYTES = 16 << 20
 REMEMBERED_MAX = 5000
 TOLD_MAX = 500
 """Of trials whose runs were kept, and of those under way."""
@@ -52,11 +54,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Told(Found):
-    """With trials, as :mod:`duress.harness.campaign.reading` and the ledger give them."""
+    """With trials, as :mod:`duress.harness.campaign.reading` and the ledger give them, and with
+    what it said in the end if it was a gate."""
 
     under_way: tuple[dict[str, Any], ...] = ()
     doubtful: tuple[dict[str, Any], ...] = ()
     kept: tuple[dict[str, Any], ...] = ()
+    gate: Report | None = None
 
 
 class Campaigns:
@@ -138,6 +142,9 @@ class Campaigns:
             else:
                 with looking_at(self._path(name, before) / FILE) as other:
                     summary = _checked(summary_of(ledger, other))
+            gate = None if state == NOW else self._gate(name, time)
+            if gate is not None:
+                summary = with_states(summary, gate.failures, gate.missed, gate.baseline)
             return Told(
                 name,
                 time,
@@ -148,6 +155,7 @@ class Campaigns:
                 under_way=tuple(ledger.under_way(TOLD_MAX)),
                 doubtful=tuple(ledger.details([UNKNOWN, INFRASTRUCTURE, KILLED])),
                 kept=tuple(ledger.kept(TOLD_MAX)),
+                gate=gate,
             )
 
     def before(self, name: str, time: str) -> str | None:
@@ -175,6 +183,16 @@ class Campaigns:
         except OSError:
             return False
         return True
+
+    def _gate(self, name: str, time: str) -> Report | None:
+        """What it said; ``None`` if it was no gate, or the file is not what a gate leaves."""
+        folder = self._path(name, time)
+        try:
+            with run_files.open_file(folder.parent, folder.name, [GATE]) as file:
+                found = msgspec.json.decode(file.read(GATE_MAX_BYTES), type=Report)
+        except (OSError, msgspec.DecodeError):
+            return None
+        return found if found.confidence and INVALID in found.outcomes else None
 
     # -- folders -----------------------------------------------------------------
 

@@ -10,10 +10,10 @@ from starlette.responses import RedirectResponse, Response
 from ...harness.campaign.results import INFRASTRUCTURE, INVALID, KILLED, UNKNOWN, VALID
 from ...harness.campaign.summary import KNOWN, NEW
 from .. import words
-from ..campaign import sentences
-from ..campaign.page import sections
+from ..campaign import gate_words, sentences
+from ..campaign.page import gate_section, sections
 from . import pages, run_answers, run_files, run_names, shield
-from .campaign_folders import NOW, OVER, TOLD_MAX, Campaigns, Found, shown
+from .campaign_folders import GATE, NOW, OVER, TOLD_MAX, Campaigns, Found, shown
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,6 +25,7 @@ LISTED_MAX = 1000
 WRITTEN = {
     "campaign.html": ("text/html; charset=utf-8", shield.REPORT),
     "campaign.json": ("text/plain; charset=utf-8", shield.FILE),
+    GATE: ("text/plain; charset=utf-8", shield.FILE),
     "junit.xml": ("text/plain; charset=utf-8", shield.FILE),
 }
 """Files of a campaign that is over: their types, and what browsers may do with them."""
@@ -60,7 +61,8 @@ def told(campaigns: Campaigns, asked: list[str]) -> dict[str, Any] | None:
         name: [_plain(each) for each in getattr(one, name)]
         for name in ("under_way", "doubtful", "kept")
     }
-    return {**summary, **_row(one), **trials}
+    gate = {} if one.gate is None else {"gate": msgspec.to_builtins(one.gate)}
+    return {**summary, **_row(one), **trials, **gate}
 
 
 def _list(campaigns: Campaigns, request: Request, names: list[str]) -> Response:
@@ -90,7 +92,7 @@ def _list(campaigns: Campaigns, request: Request, names: list[str]) -> Response:
 
 def _one(campaigns: Campaigns, name: str, time: str) -> Response:
     found = campaigns.told(name, time)
-    summary, runs = found.summary, f"{found.address}/runs"
+    summary, gate, runs = found.summary, found.gate, f"{found.address}/runs"
     assert summary is not None
     before = run_names.encoded(summary.before.rpartition("/")[2])
 
@@ -99,13 +101,14 @@ def _one(campaigns: Campaigns, name: str, time: str) -> Response:
         return [(address, text), (f"{address}/files", "files")]
 
     written = []
-    if found.state == OVER:
+    if found.state == OVER or gate is not None:
         written = [file for file in WRITTEN if campaigns.has(name, time, file)]
     return pages.page(
         "campaign_now.html.j2",
         found=_row(found),
-        said=sentences.headline(summary),
-        facts=sentences.facts(summary),
+        said=sentences.headline(summary) if gate is None else gate_words.headline(gate),
+        facts=sentences.facts(summary) if gate is None else gate_words.facts(gate, summary),
+        gate=None if gate is None else gate_section(gate, links),
         share=summary.done / summary.planned if summary.planned else 1.0,
         before=shown(before) if before else "",
         before_slug=before,

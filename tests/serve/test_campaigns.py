@@ -5,12 +5,16 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from datetime import date
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from duress.harness.campaign import plan as plans
+from duress.harness.campaign.baseline import Accepted, Baseline
 from duress.harness.campaign.engine import only_one
+from duress.harness.campaign.gate_end import Wanted, conclude
 from duress.harness.campaign.ledger import FILE, Ledger
 from duress.harness.campaign.reading import looking_at
 from duress.harness.campaign.results import INVALID, UNKNOWN, VALID, Result
@@ -250,6 +254,55 @@ def test_a_broken_ledger_is_said_in_a_line(ask):
     assert answer.status == 400
     assert b"not a campaign&#39;s ledger" in answer.body
     assert b"Traceback" not in answer.body
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """The folders of campaigns, with a gate in which one of two failures is accepted."""
+    folder = tmp_path / "nightly-gate" / OLD
+    ledger = campaign(folder, [(INVALID, 1), (INVALID, 2), (VALID, 0)])
+    known = Baseline(
+        [Accepted(signature=made.signature(1).id, cell="*", why=f"issue 12 {HOSTILE}")]
+    )
+    conclude(ledger, known, date(2026, 3, 1), Wanted(tmp_path / "known.json"))
+    ledger.close()
+    return tmp_path
+
+
+def test_a_gate_is_told_with_what_its_baseline_says(store, gate):
+    with run_folders.served(store, campaigns=gate) as (host, port):
+        base = f"campaigns/nightly-gate/{OLD}"
+        page, told, left = (
+            urlopen(f"http://{host}:{port}/{path}", timeout=30).read().decode()
+            for path in (base, f"api/{base}", f"{base}/gate.json")
+        )
+    told, left = json.loads(told), json.loads(left)
+    assert left == told["gate"]
+    assert told["gate"]["result"] == "violation"
+    states = {each["name"]: each["state"] for each in told["failures"]}
+    assert states == {"broken 1": "known", "broken 2": "new"}
+    assert "failed: 1 new failure, besides 1 known one." in page
+    assert "What the gate says" in page
+    assert "issue 12 &lt;img" in page
+    assert HOSTILE not in page
+    assert f'href="/{base}/runs/000001-raft-0"' in page
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"duress": 7}', "\0", "[" * 100_000, HOSTILE, None, "gutted"]
+)
+def test_what_is_no_gate_is_a_campaign(gate, text):
+    left = gate / "nightly-gate" / OLD / "gate.json"
+    if text is None:
+        left.unlink()
+        left.symlink_to("/etc/passwd")
+    elif text == "gutted":
+        left.write_text(json.dumps(json.loads(left.read_bytes()) | {"confidence": []}))
+    else:
+        left.write_text(text)
+    told = Campaigns(gate).told("nightly-gate", OLD)
+    assert told.gate is None
+    assert {each.state for each in told.summary.failures} == {"new"}
 
 
 def test_no_campaigns_are_no_mistake(tmp_path):
