@@ -140,7 +140,7 @@ def test_every_module_of_the_agent_is_python_3_9():
 
 def test_resources_and_clocks_through_the_agent(connected):
     agent = connected()
-    agent.start("p", "while :; do sleep 0.01; done")
+    agent.start("p", "exec sleep 14142")
     assert set(agent.ask("scarce", kinds=["cpu", "pids"])["ok"]) == {"cpu", "pids"}
     seen = agent.ask("squeeze", kind="descriptors", amount=0)["ok"]
     assert seen["backend"] == "prlimit, RLIMIT_NOFILE"

@@ -35,7 +35,10 @@ async def _cluster(folder: str) -> tuple[LocalCluster, Any]:
 
 
 def _states(node: Any) -> list[str]:
-    """The state letters of all that lives or rots on the node beside its first process."""
+    """The state letters of all that lives or rots on the node beside its first process.
+
+    S for whatever is neither stopped nor dead: who has just been woken up may run.
+    """
     space = pids.namespace(node.init_pid)
     numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     states = []
@@ -46,7 +49,7 @@ def _states(node: Any) -> list[str]:
             same = False  # zombies have no namespace to look at any more
         seen = pids.look(number)
         if seen is not None and number > 2 and (same or seen.dead) and number != node.init_pid:
-            states.append(seen.state)
+            states.append("S" if seen.state in "RD" else seen.state)
     return sorted(states)
 
 
