@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -33,13 +34,15 @@ def until(condition, limit_s=60):
 
 
 def processes():
-    """Pids of the processes of trials that are ours."""
-    pids = [
-        pid
-        for children in Path("/proc/self/task").glob("*/children")
-        for pid in children.read_text().split()
-    ]
-    return {pid for pid in pids if MODULE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    """Pids of the processes of trials that are ours; any may end while it is looked at."""
+    found = set()
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            for pid in children.read_text().split():
+                with suppress(OSError):
+                    if MODULE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        found.add(pid)
+    return found
 
 
 def trial(campaign, name, time_s=1.0, limits=None):

@@ -28,12 +28,11 @@ flags = { time = 8, nodes = 3, rate = 30, interval = 2, settle = 1 }
 
 
 def descendants(pid):
-    """Pids of a process and all below it."""
-    children = [
-        int(child)
-        for each in Path(f"/proc/{pid}/task").glob("*/children")
-        for child in each.read_text().split()
-    ]
+    """Pids of a process and all below it; any may end while it is looked at."""
+    children = []
+    for each in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            children += map(int, each.read_text().split())
     return [pid, *(each for child in children for each in descendants(child))]
 
 

@@ -280,6 +280,16 @@ def _left() -> list[Any]:
     return [[seen.command for seen in living], interfaces]
 
 
+async def _left_in_the_end() -> list[Any]:
+    """The same once the dead are reaped, and what was cancelled before it had told its pid, which
+    ends by itself, is gone."""
+    for _ in range(1000):
+        if _left() == [[], ["lo"]]:
+            break
+        await asyncio.sleep(0.005)
+    return _left()
+
+
 async def _down_again(folder: str) -> list[Any]:
     answers: list[Any] = []
     for _ in range(2):  # the second time in the same process and folder
@@ -294,7 +304,7 @@ async def _down_again(folder: str) -> list[Any]:
         pids.send(seen, 9)  # pyright: ignore[reportArgumentType]
         await cluster.down()
         await cluster.down()
-        answers.append(_left())
+        answers.append(await _left_in_the_end())
     return answers
 
 
@@ -313,12 +323,7 @@ async def _down_half_way(folder: str) -> list[Any]:
         task.cancel()
         await asyncio.wait([task])
         await cluster.down()
-        # What was cancelled before it had told its pid ends by itself, a moment later.
-        for _ in range(1000):
-            if _left() == [[], ["lo"]]:
-                break
-            await asyncio.sleep(0.005)
-        answers.append(_left())
+        answers.append(await _left_in_the_end())
     return answers
 
 

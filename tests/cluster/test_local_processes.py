@@ -35,10 +35,7 @@ async def _cluster(folder: str) -> tuple[LocalCluster, Any]:
 
 
 def _states(node: Any) -> list[str]:
-    """The state letters of all that lives or rots on the node beside its first process.
-
-    S for whatever is neither stopped nor dead: who has just been woken up may run.
-    """
+    """The state letters of all that lives or rots on the node beside its first process."""
     space = pids.namespace(node.init_pid)
     numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     states = []
@@ -49,7 +46,7 @@ def _states(node: Any) -> list[str]:
             same = False  # zombies have no namespace to look at any more
         seen = pids.look(number)
         if seen is not None and number > 2 and (same or seen.dead) and number != node.init_pid:
-            states.append("S" if seen.state in "RD" else seen.state)
+            states.append(seen.state)
     return sorted(states)
 
 
@@ -57,6 +54,16 @@ async def _until(condition: Any) -> None:
     async with asyncio.timeout(20):
         while not await condition():  # noqa: ASYNC110 - other processes have no event for us
             await asyncio.sleep(0.005)
+
+
+async def _at_rest(node: Any) -> list[str]:
+    """The same once who is dead was reaped; S for whoever else is not stopped, and may run."""
+
+    async def all_reaped() -> bool:
+        return "Z" not in _states(node)
+
+    await _until(all_reaped)
+    return sorted("S" if state in "RD" else state for state in _states(node))
 
 
 async def _everything(folder: str) -> list[Any]:
@@ -80,16 +87,17 @@ async def _everything(folder: str) -> list[Any]:
     log.append(command.stdout)
     for _ in range(2):
         await programs.resume()
-    log += [await programs.running(), _states(node)]
+    log += [await programs.running(), await _at_rest(node)]
     await programs.kill("away")
-    log += [await programs.running(), _states(node)]
+    log += [await programs.running(), await _at_rest(node)]
     await programs.kill("family", "never-started")
-    log += [await programs.running(), _states(node)]
+    log += [await programs.running(), await _at_rest(node)]
     await programs.start(FAMILY)
     await programs.pause()
     for _ in range(2):
         await programs.kill()
-    log += [await programs.running(), _states(node), await cluster.nodes["n2"].processes.running()]
+    n2 = cluster.nodes["n2"].processes
+    log += [await programs.running(), await _at_rest(node), await n2.running()]
     await programs.start(SLEEP)
     log.append(await programs.running())
     await cluster.down()
@@ -176,7 +184,7 @@ async def _graceful(folder: str) -> list[Any]:
     await _until(both_up)
     await node.processes.kill(graceful_s=2.0)  # a busy machine lets the polite one wait, too
     said = (await node.get("polite.log")).decode().splitlines()
-    answer = [said[-1], await node.processes.running(), _states(node)]
+    answer = [said[-1], await node.processes.running(), await _at_rest(node)]
     await cluster.down()
     return answer
 
@@ -197,7 +205,7 @@ async def _fork_storm(folder: str) -> list[Any]:
     await node.processes.resume()
     await node.processes.kill("storm")
     # One that is in the kernel (D) when it is told to stop does nothing more of its own.
-    answer = [sorted(states - {"Z", "D"}), _states(node)]
+    answer = [sorted(states - {"Z", "D"}), await _at_rest(node)]
     await cluster.down()
     return answer
 
