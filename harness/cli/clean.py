@@ -34,7 +34,9 @@ def command(on: str | None, all_: bool, settings: tuple[str, ...]) -> int:
     Hosts reached by ssh clean themselves when a harness is gone for half a minute; --all --on
     ssh --set hosts=… ends every trial there now, and lets those on this machine go on.
     """
-    removed, failures = leftovers.remove(all_, settings_of(settings), on.split(",") if on else ())
+    removed, failures = leftovers.remove(
+        all_, settings_of(settings), () if on is None else on.split(",")
+    )
     for line in removed:
         click.echo(f"removed {line}")
     if failures:

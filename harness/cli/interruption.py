@@ -23,7 +23,8 @@ def listen() -> None:
     for number in ASKING_TO_END:
         if signal.getsignal(number) == signal.SIG_DFL:  # whoever ignores one, means it
             signal.signal(number, _interrupt)
-    sys.unraisablehook = _unraisable
+    if sys.unraisablehook is sys.__unraisablehook__:  # so does whoever has set another one
+        sys.unraisablehook = _unraisable
 
 
 def ignore() -> None:

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from duress.harness import registry
-from duress.harness.cli import main
-from duress.harness.errors import InfrastructureError
+from duress.harness.cli import cli, main
+from duress.harness.cluster.stdio import StdioCluster
+from duress.harness.errors import InfrastructureError, UserError
 
 
 def fails(all_):
@@ -49,10 +50,10 @@ def test_the_kinds_of_cluster_can_be_named_and_the_others_are_left_alone(monkeyp
     assert capsys.readouterr().out == "removed h1: trial t\n"
 
 
-def test_a_kind_that_there_is_not_is_refused_before_anything_is_done(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["clean", "--on", "stdio,moon"])
-    assert ended.value.code == 2
-    told = capsys.readouterr()
-    assert "moon" in told.err
-    assert told.out == ""
+@pytest.mark.parametrize(("named", "strange"), [("stdio,moon", "'moon'"), ("", "''")])
+def test_a_kind_that_there_is_not_is_refused_before_anything_is_done(named, strange, monkeypatch):
+    cleaned = []
+    monkeypatch.setattr(StdioCluster, "clean", cleaned.append)
+    with pytest.raises(UserError, match=f"no cluster named {strange}"):
+        cli.main(["clean", "--all", "--on", named], standalone_mode=False)
+    assert cleaned == []
