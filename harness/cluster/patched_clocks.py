@@ -52,17 +52,37 @@ class PatchedClocks:
         await asyncio.sleep(max(0.0, left_s))
 
     async def tell(self) -> None:
-        """Let processes that are new have the same clocks as the others."""
+        """Let processes that are new have the same clocks as the others.
+
+        Of a program that starts processes without end, those of the last moment may be left out.
+        """
         if self._wall == vdso.Wrong():
             return
+        deadline_s = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
         told: set[tuple[int, int]] = set()
         while fresh := [s for s in self._find() if (s.pid, s.started) not in told]:
             for seen in fresh:
                 told.add((seen.pid, seen.started))
-                try:
-                    await self._change(seen)
-                except ProcessLookupError:
-                    continue
+                await self._tell_one(seen)
+            if asyncio.get_running_loop().time() > deadline_s:
+                return
+
+    async def _tell_one(self, seen: pids.Seen) -> None:
+        """Unless it ends meanwhile. While it executes something else, again."""
+        deadline_s = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
+        while (why := await self._why_not_changed(seen)) is not None:
+            if asyncio.get_running_loop().time() > deadline_s:
+                raise InfrastructureError(
+                    f"{self._node}: {seen.command}: its clocks cannot be changed: {why}"
+                )
+            await asyncio.sleep(pids.POLL_S / 4)
+
+    async def _why_not_changed(self, seen: pids.Seen) -> str | None:
+        try:
+            await self._change(seen)
+        except ProcessLookupError as error:
+            return str(error) if _now(seen) else None
+        return None
 
     async def _change(self, seen: pids.Seen) -> None:
         with vdso.Process(seen.pid) as process:
@@ -77,9 +97,7 @@ class PatchedClocks:
         """Stop it, unless it is, for as long as its code changes: some milliseconds."""
         deadline_s = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
         while True:
-            now = pids.look(seen.pid)
-            if now is None or now.dead or now.started != seen.started:
-                raise ProcessLookupError(f"process {seen.pid} is gone")
+            now = _still(seen)
             if not now.stopped:
                 pids.send(seen, signal.SIGSTOP)
             try:
@@ -97,13 +115,25 @@ class PatchedClocks:
                 )
 
     async def _until_stopped(self, seen: pids.Seen, deadline_s: float) -> None:
-        while (now := pids.look(seen.pid)) is not None and not now.stopped:
+        while not (now := _still(seen)).stopped:
             if asyncio.get_running_loop().time() > deadline_s:
                 raise InfrastructureError(
                     f"{self._node}: {seen.command} (process {seen.pid}) did not stop for its "
                     f"clocks to be changed; it is in state {now.state}"
                 )
             await asyncio.sleep(pids.POLL_S / 4)
+
+
+def _now(seen: pids.Seen) -> pids.Seen | None:
+    """The same process as it is now, or ``None`` if it has ended."""
+    now = pids.look(seen.pid)
+    return None if now is None or now.dead or now.started != seen.started else now
+
+
+def _still(seen: pids.Seen) -> pids.Seen:
+    if (now := _now(seen)) is None:
+        raise ProcessLookupError(f"process {seen.pid} is gone")
+    return now
 
 
 def _ns(seconds: float) -> int:

@@ -7,7 +7,9 @@ the vDSO's functions then jump). So it works for whatever asks the vDSO, program
 no C library among them, and for children, which inherit it until they execute something else; not
 for those who make the system call themselves. (chaos-mesh does the same, by other means.)
 
-Functions raise ``InfrastructureError``; those of a process that is gone, ``ProcessLookupError``.
+Functions raise ``InfrastructureError``, and ``ProcessLookupError`` where the process, or the memory
+that was its own when ``Process`` was made, is not to be reached: it ended, or it has executed
+something else. In the midst of that a process has no vDSO yet.
 """
 
 from __future__ import annotations
@@ -122,7 +124,7 @@ class Process:
         self._pid = pid
         try:
             self._memory = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             raise ProcessLookupError(f"process {pid} is gone") from None
         except OSError as error:
             raise InfrastructureError(
@@ -130,10 +132,14 @@ class Process:
             ) from None
 
     def __enter__(self) -> Process:
-        self._start, end = _mapping(self._pid)
-        content = self._read(0, end - self._start)
-        self.is_prepared = content.find(MAGIC) >= 0
-        self._image = image(content)
+        try:
+            self._start, end = _mapping(self._pid)
+            content = self._read(0, end - self._start)
+            self.is_prepared = content.find(MAGIC) >= 0
+            self._image = image(content)
+        except BaseException:
+            os.close(self._memory)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -141,7 +147,11 @@ class Process:
 
     def is_inside(self) -> bool:
         """Whether a thread, all being stopped, is at one of the places to be changed."""
-        for thread in os.listdir(f"/proc/{self._pid}/task"):  # noqa: PTH208 - names are enough
+        try:
+            threads = os.listdir(f"/proc/{self._pid}/task")  # noqa: PTH208 - names are enough
+        except OSError:
+            raise ProcessLookupError(f"process {self._pid} is gone") from None
+        for thread in threads:
             try:
                 with open(f"/proc/{self._pid}/task/{thread}/syscall") as file:  # noqa: PTH123
                     words = file.read().split()
@@ -184,21 +194,23 @@ class Process:
 
     def _read(self, at: int, size: int) -> bytes:
         try:
-            return os.pread(self._memory, size, self._start + at)
+            content = os.pread(self._memory, size, self._start + at)
         except OSError as error:
-            raise _gone(self._pid, "read", error) from None
+            raise self._failed("read", error.strerror) from None
+        if len(content) != size:  # as the kernel answers for memory that nobody has any more
+            raise self._failed("read", "its memory is gone")
+        return content
 
     def _write(self, at: int, content: bytes) -> None:
         try:
-            os.pwrite(self._memory, content, self._start + at)
+            written = os.pwrite(self._memory, content, self._start + at)
         except OSError as error:
-            raise _gone(self._pid, "write", error) from None
+            raise self._failed("write", error.strerror) from None
+        if written != len(content):
+            raise self._failed("write", "its memory is gone")
 
-
-def _gone(pid: int, what: str, error: OSError) -> Exception:
-    if not os.path.exists(f"/proc/{pid}/mem") or error.errno is None:  # noqa: PTH110
-        return ProcessLookupError(f"process {pid} is gone")
-    return InfrastructureError(f"process {pid}: cannot {what} its vDSO: {error.strerror}")
+    def _failed(self, what: str, why: str | None) -> ProcessLookupError:
+        return ProcessLookupError(f"process {self._pid}: cannot {what} its vDSO: {why}")
 
 
 def _mapping(pid: int) -> tuple[int, int]:
@@ -211,6 +223,4 @@ def _mapping(pid: int) -> tuple[int, int]:
         if line.endswith("[vdso]"):
             start, _, end = line.split()[0].partition("-")
             return int(start, 16), int(end, 16)
-    if not lines:
-        raise ProcessLookupError(f"process {pid} is gone")
-    raise InfrastructureError(f"process {pid}: has no vDSO")
+    raise ProcessLookupError(f"process {pid}: has no vDSO")

@@ -14,7 +14,7 @@ import pytest
 
 from duress.harness.cluster import pids, vdso
 from duress.harness.cluster.clocks import Disturbance
-from duress.harness.cluster.patched_clocks import PatchedClocks
+from duress.harness.cluster.patched_clocks import STOP_TIMEOUT_S, PatchedClocks
 from duress.harness.errors import InfrastructureError
 
 from ..ability import needs
@@ -165,6 +165,58 @@ def test_who_is_stopped_stays_so_and_who_is_gone_does_not_matter():
 
     with watched() as watch:
         asyncio.run(story(watch))
+
+
+# Processes that execute something else, and end, as fast as a shell can start them.
+RESTLESS = "while :; do sh -c 'exec true' & true; sh -c true; done"
+
+
+@needs_vdso
+def test_who_executes_or_ends_in_the_midst_is_no_error():
+    process = subprocess.Popen(["sh", "-c", RESTLESS], start_new_session=True)
+
+    def find():
+        everyone = [pids.look(int(at.name)) for at in Path("/proc").iterdir() if at.name.isdigit()]
+        return [s for s in everyone if s and not s.dead and s.session == process.pid]
+
+    async def story():
+        clocks = PatchedClocks("n1", find)
+        for step_s in range(1, 16):
+            await clocks.disturb(Disturbance(step_s=step_s))
+
+    try:
+        asyncio.run(story())
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@needs_vdso
+def test_a_zombie_is_not_waited_for():
+    process = subprocess.Popen(["sleep", "60"])
+    alive = pids.look(process.pid)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    began_s = time.monotonic()
+    asyncio.run(PatchedClocks("n1", lambda: [alive]).disturb(Disturbance(step_s=1)))
+    assert time.monotonic() - began_s < STOP_TIMEOUT_S
+    process.wait()
+
+
+@needs_vdso
+def test_a_process_whose_vdso_never_comes_is_named(monkeypatch):
+    def gone(pid):
+        raise ProcessLookupError(f"process {pid}: has no vDSO")
+
+    monkeypatch.setattr(vdso, "_mapping", gone)
+    monkeypatch.setattr("duress.harness.cluster.patched_clocks.STOP_TIMEOUT_S", 0.1)
+    with (
+        watched() as watch,
+        pytest.raises(
+            InfrastructureError, match=r"n1: python.*: its clocks cannot be changed: .* has no vDSO"
+        ),
+    ):
+        asyncio.run(PatchedClocks("n1", watch.find).disturb(Disturbance(step_s=1)))
 
 
 @needs_vdso
