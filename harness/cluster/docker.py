@@ -266,8 +266,10 @@ class DockerCluster:
                 except InfrastructureError as error:
                     failures.append(str(error))
             await asyncio.gather(
-                *(node.resources.end() for node in self._containers), return_exceptions=True
-            )  # what watches them; the limits go with the containers
+                *(node.resources.end() for node in self._containers),
+                *(node.clocks.end() for node in self._containers),
+                return_exceptions=True,
+            )  # what watches them; the limits and the clocks go with the containers
             self._layers.let_go()
             if engine is not None:
                 await self._remove(engine, threads, failures)

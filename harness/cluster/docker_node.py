@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import InfrastructureError
 from . import Completed, Process, pids
+from .commands import Commands
 from .disks import Disk
 from .docker_engine import Engine, EngineThreads, Started, one_line
 from .no_disk import NoDisk
@@ -66,7 +67,7 @@ class DockerNode:
         self.init_pid = 0
         self.init_started = 0
         self._environment: dict[str, str] = {}
-        self._commands: set[int] = set()
+        self.commands = Commands()
         self._processes = DockerProcesses(self, engine, threads)
         self._clocks = ProgramClocks(self, self._processes.living, self._processes.duty)
         self.disk: Disk = NoDisk()
@@ -131,31 +132,31 @@ class DockerNode:
         argv = list(argv)
         if not self.init_pid:
             raise InfrastructureError(f"{self.name}: is not up: run `{argv[0]}` after Cluster.up()")
-        child = await asyncio.create_subprocess_exec(
-            _nsenter(),
-            *("-t", str(self.init_pid), "-m", "-u", "-i", "-n", "-p", "--"),
-            *argv,
-            stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environment,
-            # A group of its own: what it started inside can be ended with it.
-            start_new_session=True,
-        )
-        self._commands.add(child.pid)
-        try:
-            out, err = await asyncio.wait_for(child.communicate(input), timeout_s)
-        except TimeoutError:
-            raise InfrastructureError(
-                f"{self.name}: `{one_line(' '.join(argv), 200)}` had not ended "
-                f"after {timeout_s:g} s and was killed"
-            ) from None
-        finally:
-            if child.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
-                await child.wait()
-            self._commands.discard(child.pid)
+        with self.commands.one() as command:
+            child = await asyncio.create_subprocess_exec(
+                _nsenter(),
+                *("-t", str(self.init_pid), "-m", "-u", "-i", "-n", "-p", "--"),
+                *argv,
+                stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={**self._environment, **command.environment},
+                # A group of its own: what it started inside can be ended with it.
+                start_new_session=True,
+            )
+            command.pid = child.pid
+            try:
+                out, err = await asyncio.wait_for(child.communicate(input), timeout_s)
+            except TimeoutError:
+                raise InfrastructureError(
+                    f"{self.name}: `{one_line(' '.join(argv), 200)}` had not ended "
+                    f"after {timeout_s:g} s and was killed"
+                ) from None
+            finally:
+                if child.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child.pid, signal.SIGKILL)
+                    await child.wait()
         status = child.returncode if child.returncode is not None else -1
         if status != 0 and not self.init():
             raise InfrastructureError(
@@ -184,10 +185,6 @@ class DockerNode:
         seen = pids.look(self.init_pid) if self.init_pid else None
         lives = seen is not None and not seen.dead and seen.started == self.init_started
         return [seen] if seen is not None and lives else []
-
-    def commands(self) -> frozenset[int]:
-        """Pids on the host of the commands that the harness has running."""
-        return frozenset(self._commands)
 
 
 def _nsenter() -> str:
@@ -238,10 +235,10 @@ class DockerProcesses(Programs):
                 await self._node.disk.starting()
                 await self._node.resources.starting()
                 try:
-                    await self._start(process)
+                    async with self._node.clocks.starting(process):
+                        await self._start(process)
                 finally:
                     await self._node.resources.started()
-                await self._node.clocks.started(process)
 
     async def _start(self, process: Process) -> None:
         node = self._node
@@ -277,11 +274,7 @@ class DockerProcesses(Programs):
 
     def living(self) -> list[pids.Seen]:
         """Everything in the container but what keeps it alive and our own commands."""
-        found = pids.members(self._namespace, self._keepers)
-        if commands := self._node.commands():
-            ours = {seen.pid for seen in pids.family(commands, found)}
-            found = [seen for seen in found if seen.pid not in ours]
-        return found
+        return self._node.commands.spare(pids.members(self._namespace, self._keepers))
 
     async def _tail(self, log: str) -> str:
         try:

@@ -7,7 +7,8 @@ group. Standard library only: this runs on hosts reached by ssh, too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from .background import Background
 
@@ -17,8 +18,8 @@ PERIOD_S = 0.1
 class DutyCycle:
     """``stop`` and ``go`` let all programs of the node stand still and go on, now.
 
-    What else stops them holds it meanwhile: ``hold`` and ``release`` for as long as somebody wants
-    them to stand still, ``lock`` for as long as nothing may change.
+    What else stops them holds it meanwhile: from ``holding`` to ``releasing``, if somebody wants
+    them to stand still; with the ``lock``, for as long as nothing may change.
     """
 
     def __init__(
@@ -54,14 +55,18 @@ class DutyCycle:
             await self._ticking.end()  # had it failed, so does what follows
             await self._unless_held(self._go)
 
-    async def hold(self) -> None:
-        """Change nothing until :meth:`release`."""
+    @asynccontextmanager
+    async def holding(self) -> AsyncIterator[None]:
+        """They are stopped in here, and nothing of this changes until :meth:`releasing`."""
         async with self.lock:
             self._is_held = True
+            yield
 
-    async def release(self) -> None:
-        """Go on."""
+    @asynccontextmanager
+    async def releasing(self) -> AsyncIterator[None]:
+        """They go on in here; from then on it does, too."""
         async with self.lock:
+            yield
             self._is_held = False
 
     async def _tick(self) -> None:

@@ -172,8 +172,10 @@ class Host:
     async def end(self) -> None:
         """Kill what was started, heal what was cut, remove the directory. Tries all of it."""
         failures = []
-        steps = self.programs.kill, self.resources.end, self._heal, self.disk.end, self._remove
-        for step in steps:
+        for step in (
+            *(self.programs.kill, self.clocks.end, self.resources.end),
+            *(self._heal, self.disk.end, self._remove),
+        ):
             try:
                 done = step()
                 if done is not None:

@@ -106,12 +106,13 @@ class Server:
         await host.disk.starting()
         await host.resources.starting()
         try:
-            host.start(
-                request["name"], request["argv"], request["env"], request["cwd"], request["log"]
-            )
+            async with host.clocks.starting(request["name"], request.get("clock")):
+                host.start(
+                    request["name"], request["argv"], request["env"], request["cwd"], request["log"]
+                )
         finally:
             await host.resources.started()
-        return {"why_no_clocks": await host.clocks.started(request["name"], request.get("clock"))}
+        return {"why_no_clocks": host.clocks.reason_unavailable()}
 
     async def _do_kill(self, request: Request) -> Any:
         await self._host.programs.kill(*request["names"], graceful_s=request["graceful_s"])

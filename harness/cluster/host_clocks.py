@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .clock_account import PlainDisturbance
@@ -49,14 +50,21 @@ class HostClocks:
     def __init__(self, host: Host) -> None:
         self._clocks = ProgramClocks(_Here(host), host.living, host.programs.duty)
 
-    async def started(self, name: str, clock: str | None) -> str | None:
-        """A program has begun; why its clocks are out of reach, if they are."""
-        await self._clocks.started(Begun(name, clock))
+    def starting(self, name: str, clock: str | None) -> AbstractAsyncContextManager[None]:
+        """A program is executed in there: it gets the clocks of the others."""
+        return self._clocks.starting(Begun(name, clock))
+
+    def reason_unavailable(self) -> str | None:
+        """Why the clocks of some program are out of reach, or ``None``."""
         return self._clocks.reason_unavailable()
 
     async def disturb(self, disturbance: Mapping[str, Any]) -> None:
         """Let them be wrong from now on."""
         await self._clocks.disturb(PlainDisturbance(**disturbance))
+
+    async def end(self) -> None:
+        """Look after them no more. Idempotent."""
+        await self._clocks.end()
 
     async def read(self) -> dict[str, list[Any]]:
         """What each running program sees that follows a file."""

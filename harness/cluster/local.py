@@ -191,7 +191,10 @@ class LocalCluster:
     async def _end_faults(self) -> None:
         for node in self._nodes.values():
             if node.init_pid:
-                await node.resources.end()
+                try:
+                    await node.clocks.end()
+                finally:
+                    await node.resources.end()
 
     async def _end_nodes(self) -> None:
         inits = [node.init_pid for node in self._nodes.values() if node.init_pid]

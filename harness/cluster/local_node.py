@@ -12,9 +12,10 @@ from pathlib import Path
 
 from ..errors import InfrastructureError
 from . import Completed
+from .commands import Commands
 from .disks import Disk
 from .local_control import NodeControl
-from .local_processes import LocalProcesses
+from .local_processes import LocalProcesses, pid_on_node
 from .no_disk import NoDisk
 from .program_clocks import ProgramClocks
 from .program_resources import NodeGroups, ProgramResources
@@ -34,7 +35,7 @@ class LocalNode:
         self.directory = str(directory)
         self.init_pid = 0
         self._control: NodeControl | None = None
-        self._commands: set[int] = set()
+        self.commands = Commands(pid_on_node)
         self._processes = LocalProcesses(self)
         self._clocks = ProgramClocks(self, self._processes.living, self._processes.duty)
         self.disk: Disk = NoDisk()
@@ -100,22 +101,26 @@ class LocalNode:
         try:
             if input is not None:
                 await asyncio.to_thread(_fill, given, input)
-            try:
-                started = await control.start(
-                    argv, {}, self.directory, None, descriptors=(given, out, err)
-                )
-            except InfrastructureError as error:
-                raise self._complaint(argv, f"cannot be run: {error}") from None
-            self._commands.add(started.pid)
-            try:
-                async with asyncio.timeout(timeout_s):
-                    status = await asyncio.shield(started.ended)
-            except TimeoutError:
-                raise self._complaint(argv, f"was killed after {timeout_s:g} s") from None
-            finally:
-                if not started.ended.done():
-                    control.stop(started.identity)
-                self._commands.discard(started.pid)
+            with self.commands.one() as command:
+                try:
+                    started = await control.start(
+                        argv,
+                        command.environment,
+                        self.directory,
+                        None,
+                        descriptors=(given, out, err),
+                    )
+                except InfrastructureError as error:
+                    raise self._complaint(argv, f"cannot be run: {error}") from None
+                command.pid = started.pid
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        status = await asyncio.shield(started.ended)
+                except TimeoutError:
+                    raise self._complaint(argv, f"was killed after {timeout_s:g} s") from None
+                finally:
+                    if not started.ended.done():
+                        control.stop(started.identity)
             done = Completed(status, _text(out), _text(err))
         finally:
             for descriptor in (given, out, err):
@@ -154,10 +159,6 @@ class LocalNode:
         whole = posixpath.join(self.directory, path)
         _ = self.control  # a node that is down has no files
         return Path(f"/proc/{self.init_pid}/root{whole}")
-
-    def commands(self) -> frozenset[int]:
-        """Pids, as the node sees them, of the commands that the harness has running."""
-        return frozenset(self._commands)
 
 
 def _fill(descriptor: int, content: bytes) -> None:

@@ -40,33 +40,28 @@ class LocalProcesses(Programs):
         log = posixpath.join(node.directory, process.log)
         cwd = process.cwd or node.directory
         await node.disk.starting()
-        try:
-            started = await node.control.start(process.argv, environment, cwd, log)
-        except InfrastructureError as error:
-            self.forget(process.name)
-            raise InfrastructureError(
-                f"node {node.name}: cannot start {process.name} "
-                f"({shlex.join(process.argv)[:200]}) in {cwd}, log {log}: {error}"
-            ) from None
-        for seen in self.living():
-            if _pid_on_node(seen.pid) == started.pid:
-                self.began(process.name, seen)
-        await node.resources.started()
-        await node.clocks.started(process)
+        async with node.clocks.starting(process):
+            try:
+                started = await node.control.start(process.argv, environment, cwd, log)
+            except InfrastructureError as error:
+                self.forget(process.name)
+                raise InfrastructureError(
+                    f"node {node.name}: cannot start {process.name} "
+                    f"({shlex.join(process.argv)[:200]}) in {cwd}, log {log}: {error}"
+                ) from None
+            for seen in self.living():
+                if pid_on_node(seen.pid) == started.pid:
+                    self.began(process.name, seen)
+            await node.resources.started()
 
     def living(self) -> list[pids.Seen]:
         """Everything on the node but its first process and the harness's own commands."""
         _ = self._node.control  # a node that is down has none
         found = pids.members(self._namespace, [self._init_pid])
-        commands = self._node.commands()
-        if not commands:
-            return found
-        ours = pids.family((s.pid for s in found if _pid_on_node(s.pid) in commands), found)
-        spared = {seen.pid for seen in ours}
-        return [seen for seen in found if seen.pid not in spared]
+        return self._node.commands.spare(found, self._init_pid)
 
 
-def _pid_on_node(pid: int) -> int:
+def pid_on_node(pid: int) -> int:
     """The pid of a process as its own pid namespace counts; 0 if it is gone."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:  # noqa: PTH123

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from ..errors import InfrastructureError
 from . import pids, vdso
+from .background import Background
 from .clock_account import Account, Wrongness
 from .duty_cycle import DutyCycle
 
@@ -20,9 +22,19 @@ COARSE_S = 0.02
 
 STOP_TIMEOUT_S = 5.0
 
+AGAIN_S = 0.2
+"""So often it is looked for processes that are new or have executed something else."""
+
+SOON_S = 0.005
+SETTLING_S = 2.0
+"""More often for so long after a program was started: it may be a wrapper of what will serve."""
+
 
 class PatchedClocks:
-    """The clocks of one node's processes, which ``find`` finds and ``duty`` stops at times."""
+    """The clocks of one node's processes, which ``find`` finds and ``duty`` stops at times.
+
+    Processes that come later get the same clocks, for as long as these are wrong.
+    """
 
     def __init__(
         self, node: str, find: Callable[[], list[pids.Seen]], duty: DutyCycle | None = None
@@ -32,9 +44,14 @@ class PatchedClocks:
         self._duty = duty
         self._account = Account()
         self._wall, self._monotonic = vdso.Wrong(), vdso.Wrong()
+        self._telling = asyncio.Lock()
+        self._watching = Background()
+        self._starting = 0
+        self._settled_s = 0.0
 
     async def disturb(self, disturbance: Wrongness) -> None:
         """Let them be wrong, and return once they are."""
+        await self.end()
         began_s = asyncio.get_running_loop().time() + LEAD_S
         true_wall_s = time.time() + LEAD_S
         self._account.begin(disturbance, began_s)
@@ -47,12 +64,43 @@ class PatchedClocks:
             _ns(disturbance.period_s / 2),
         )
         self._monotonic = vdso.Wrong(_ns(began_s), _ns(self._account.ahead_s), rate_off)
-        await self.tell()
+        await self._tell()
+        self._watch()
         left_s = began_s + COARSE_S - asyncio.get_running_loop().time()
         await asyncio.sleep(max(0.0, left_s))
 
-    async def tell(self) -> None:
-        """Let processes that are new have the same clocks as the others.
+    @asynccontextmanager
+    async def starting(self) -> AsyncIterator[None]:
+        """A program is executed in here: it gets the clocks of the others, once it is."""
+        self._starting += 1
+        try:
+            yield
+        finally:
+            self._starting -= 1
+        self._settled_s = asyncio.get_running_loop().time() + SETTLING_S
+        await self.end()
+        await self._tell()
+        self._watch()
+
+    async def end(self) -> None:
+        """Look for newcomers no more; raises what had gone wrong with one. Idempotent."""
+        if (failed := await self._watching.end()) is not None:
+            raise failed
+
+    def _watch(self) -> None:
+        now_right = self._wall._replace(began_ns=0), self._monotonic._replace(began_ns=0)
+        if now_right != (vdso.Wrong(), vdso.Wrong()) and not self._watching.is_begun:
+            self._watching.begin(self._go_on_telling())
+
+    async def _go_on_telling(self) -> None:
+        while True:
+            soon = asyncio.get_running_loop().time() < self._settled_s
+            await asyncio.sleep(SOON_S if soon else AGAIN_S)
+            if not self._starting:  # what a newcomer is at first is not what it will be
+                await self._tell()
+
+    async def _tell(self) -> None:
+        """Let all processes that there are have these clocks.
 
         Of a program that starts processes without end, those of the last moment may be left out.
         """
@@ -60,12 +108,13 @@ class PatchedClocks:
             return
         deadline_s = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
         told: set[tuple[int, int]] = set()
-        while fresh := [s for s in self._find() if (s.pid, s.started) not in told]:
-            for seen in fresh:
-                told.add((seen.pid, seen.started))
-                await self._tell_one(seen)
-            if asyncio.get_running_loop().time() > deadline_s:
-                return
+        async with self._telling:
+            while fresh := [s for s in self._find() if (s.pid, s.started) not in told]:
+                for seen in fresh:
+                    told.add((seen.pid, seen.started))
+                    await self._tell_one(seen)
+                if asyncio.get_running_loop().time() > deadline_s:
+                    return
 
     async def _tell_one(self, seen: pids.Seen) -> None:
         """Unless it ends meanwhile. While it executes something else, again."""

@@ -112,13 +112,19 @@ def family(leaders: Iterable[int], among: Sequence[Seen]) -> list[Seen]:
         kin |= more
 
 
+def words(pid: int, name: str) -> list[bytes]:
+    """The texts in its ``environ`` or ``cmdline``; none if it is gone or executes something now."""
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:  # noqa: PTH123
+            content = file.read()
+    except OSError:
+        return []
+    return content.removesuffix(b"\0").split(b"\0") if content else []
+
+
 def environment_has(pid: int, name: str, value: str) -> bool:
     """Whether a process was started with an environment variable of this value."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
-            return f"{name}={value}".encode() in file.read().split(b"\0")
-    except OSError:
-        return False
+    return f"{name}={value}".encode() in words(pid, "environ")
 
 
 def send(seen: Seen, number: signal.Signals) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from . import pids, vdso
@@ -37,13 +38,16 @@ class ProgramClocks:
         self._followed = FollowedClocks(node, self._files)
         self._patched = PatchedClocks(node.name, find, duty)
 
-    async def started(self, process: Begun) -> None:
-        """A program has begun: give it the clocks that the node has."""
+    @asynccontextmanager
+    async def starting(self, process: Begun) -> AsyncIterator[None]:
+        """A program is executed in here: it gets the clocks that the node has."""
         if process.clock is not None:
+            yield
             self._files[process.name] = process.clock
         else:
-            self._others.add(process.name)
-            await self._patched.tell()
+            async with self._patched.starting():
+                yield
+                self._others.add(process.name)
 
     def reason_unavailable(self) -> str | None:
         """Why some program's clocks are out of reach, or ``None``."""
@@ -57,6 +61,10 @@ class ProgramClocks:
             await self._followed.disturb(disturbance)
         if self._others:
             await self._patched.disturb(disturbance)
+
+    async def end(self) -> None:
+        """Look after them no more. Idempotent."""
+        await self._patched.end()
 
     async def read(self) -> dict[str, ClockReading]:
         """What each running program that follows a file says that it sees."""

@@ -43,7 +43,8 @@ class Programs:
 
     async def running(self) -> dict[str, str]:
         """Programs that were started and still live, by name: ``running`` or ``paused``."""
-        return self.states()
+        async with self.duty.lock:  # nobody stops one for a moment
+            return self.states()
 
     def states(self) -> dict[str, str]:
         """The same, seen at once."""
@@ -68,13 +69,13 @@ class Programs:
 
     async def pause(self) -> None:
         """SIGSTOP everything; checked for effect."""
-        await self.duty.hold()
-        await pids.pause(self._node_name, self._living)
+        async with self.duty.holding():
+            await pids.pause(self._node_name, self._living)
 
     async def resume(self) -> None:
         """SIGCONT everything; checked for effect."""
-        await pids.resume(self._node_name, self._living)
-        await self.duty.release()
+        async with self.duty.releasing():
+            await pids.resume(self._node_name, self._living)
 
     def _stop_now(self) -> None:
         for seen in self._living():

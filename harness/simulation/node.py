@@ -222,14 +222,14 @@ class SimProcesses:
 
     async def pause(self) -> None:
         """SIGSTOP every program on the node. Idempotent."""
-        await self.duty.hold()
-        self._stop_now()
+        async with self.duty.holding():
+            self._stop_now()
         self._say("pause")
 
     async def resume(self) -> None:
         """SIGCONT every program on the node. Idempotent."""
-        self._go_now()
-        await self.duty.release()
+        async with self.duty.releasing():
+            self._go_now()
         self._say("resume")
 
     async def running(self) -> dict[str, str]:

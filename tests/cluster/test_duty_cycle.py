@@ -58,15 +58,16 @@ def test_it_changes_nothing_while_it_is_held_or_locked(share):
         await program.duty.squeeze(share)
         for at in range(20):
             await asyncio.sleep(0.013)
-            await program.duty.hold()
-            assert not program.duty.is_ticking
-            (program.stop if at % 2 else program.go)()
+            async with program.duty.holding():
+                assert not program.duty.is_ticking
+                (program.stop if at % 2 else program.go)()
             await asyncio.sleep(1)
             assert program.is_stopped == bool(at % 2)
             if at == 19:
                 await program.duty.relax()  # whoever holds it lets it go on
                 assert program.is_stopped
-            await program.duty.release()
+            async with program.duty.releasing():
+                assert program.is_stopped == bool(at % 2)
         program = Program()
         await program.duty.squeeze(share)
         async with program.duty.lock:

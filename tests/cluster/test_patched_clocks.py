@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,13 @@ import pytest
 
 from duress.harness.cluster import pids, vdso
 from duress.harness.cluster.clocks import Disturbance
-from duress.harness.cluster.patched_clocks import STOP_TIMEOUT_S, PatchedClocks
+from duress.harness.cluster.patched_clocks import (
+    AGAIN_S,
+    SETTLING_S,
+    STOP_TIMEOUT_S,
+    PatchedClocks,
+)
+from duress.harness.cluster.programs import Programs
 from duress.harness.errors import InfrastructureError
 
 from ..ability import needs
@@ -60,18 +67,31 @@ class Watched:
         return wall_s - before[0], coarse_s - before[0], monotonic_s - before[1], cpu_s
 
 
+def no_vdso(pid):
+    raise ProcessLookupError(f"process {pid}: has no vDSO")
+
+
 @contextmanager
-def watched():
-    argv = [sys.executable, "-S", "-E", "-c", WATCH, WATCH]
+def watched(argv=(sys.executable, "-S", "-E", "-c", WATCH, WATCH)):
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process:
         watch = Watched(process)
-        watch.ask()
+        if argv[0] == sys.executable:
+            watch.ask()
         try:
             yield watch
         finally:
             for seen in watch.find():
                 pids.send(seen, signal.SIGKILL)
+
+
+async def until_off(watch, off_s):
+    # Asked in a thread: the loop lets go on what it has stopped for its clocks.
+    for _ in range(1000):
+        if (seen := (await asyncio.to_thread(watch.ask))[0]) == near(off_s):
+            break
+        await asyncio.sleep(0.01)
+    assert seen == near(off_s)
 
 
 def near(off_s):
@@ -131,19 +151,56 @@ def test_a_strobe_flips():
 
 
 @needs_vdso
-def test_children_inherit_and_what_is_executed_is_told_again():
+def test_children_inherit_and_what_they_execute_is_told_too():
     async def story(watch):
         clocks = PatchedClocks("n1", watch.find)
-        await clocks.tell()
+        async with clocks.starting():
+            pass
         assert watch.ask()[0] == near(0)
         await clocks.disturb(Disturbance(step_s=77))
         assert watch.ask("fork")[0] == near(77)
         await clocks.disturb(Disturbance(step_s=-77))
         assert watch.ask()[0] == near(-77)
+        await asyncio.sleep(SETTLING_S)
+        await asyncio.to_thread(watch.ask, "exec")
+        await until_off(watch, -77)
+        await clocks.disturb(Disturbance())
         assert watch.ask("exec")[0] == near(0)
-        await clocks.tell()
-        assert watch.ask()[0] == near(-77)
+        await clocks.end()
 
+    with watched() as watch:
+        asyncio.run(story(watch))
+
+
+@needs_vdso
+def test_a_wrapper_is_patched_and_soon_what_it_executes_as_well(monkeypatch):
+    wrapper = f'sleep 0.3; exec {shlex.quote(sys.executable)} -S -E -c "$0" "$0"'
+
+    async def story():
+        with watched(["sh", "-c", wrapper, WATCH]) as watch:
+            clocks = PatchedClocks("n1", watch.find)
+            await clocks.disturb(Disturbance(step_s=-100))
+            async with clocks.starting():
+                pass
+            await until_off(watch, -100)
+            await clocks.end()
+
+    monkeypatch.setattr("duress.harness.cluster.patched_clocks.AGAIN_S", 1e9)
+    asyncio.run(story())
+
+
+@needs_vdso
+def test_what_goes_wrong_with_a_newcomer_is_told_at_the_next_change(monkeypatch):
+    async def story(watch):
+        clocks = PatchedClocks("n1", watch.find)
+        await clocks.disturb(Disturbance(step_s=1))
+        monkeypatch.setattr(vdso, "_mapping", no_vdso)
+        await asyncio.sleep(AGAIN_S * 2 + 0.2)
+        with pytest.raises(InfrastructureError, match="its clocks cannot be changed"):
+            await clocks.end()
+        await clocks.end()
+
+    monkeypatch.setattr("duress.harness.cluster.patched_clocks.STOP_TIMEOUT_S", 0.1)
     with watched() as watch:
         asyncio.run(story(watch))
 
@@ -171,24 +228,50 @@ def test_who_is_stopped_stays_so_and_who_is_gone_does_not_matter():
 RESTLESS = "while :; do sh -c 'exec true' & true; sh -c true; done"
 
 
-@needs_vdso
-def test_who_executes_or_ends_in_the_midst_is_no_error():
+@contextmanager
+def restless():
     process = subprocess.Popen(["sh", "-c", RESTLESS], start_new_session=True)
 
     def find():
         everyone = [pids.look(int(at.name)) for at in Path("/proc").iterdir() if at.name.isdigit()]
         return [s for s in everyone if s and not s.dead and s.session == process.pid]
 
-    async def story():
-        clocks = PatchedClocks("n1", find)
-        for step_s in range(1, 16):
-            await clocks.disturb(Disturbance(step_s=step_s))
-
     try:
-        asyncio.run(story())
+        yield find
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@needs_vdso
+def test_who_executes_or_ends_in_the_midst_is_no_error():
+    async def story(find):
+        clocks = PatchedClocks("n1", find)
+        for step_s in range(1, 16):
+            await clocks.disturb(Disturbance(step_s=step_s))
+        await clocks.end()
+
+    with restless() as find:
+        asyncio.run(story(find))
+
+
+@needs_vdso
+def test_a_pause_and_the_clocks_of_newcomers_do_not_meet():
+    async def story(find):
+        programs = Programs("n1", find)
+        clocks = PatchedClocks("n1", find, programs.duty)
+        await clocks.disturb(Disturbance(step_s=1))
+        for _ in range(10):
+            async with clocks.starting():
+                pass  # from here on it looks often
+            await programs.pause()
+            assert find()
+            assert all(pids.stands(seen) for seen in find())
+            await programs.resume()
+        await clocks.end()
+
+    with restless() as find:
+        asyncio.run(story(find))
 
 
 @needs_vdso
@@ -205,10 +288,7 @@ def test_a_zombie_is_not_waited_for():
 
 @needs_vdso
 def test_a_process_whose_vdso_never_comes_is_named(monkeypatch):
-    def gone(pid):
-        raise ProcessLookupError(f"process {pid}: has no vDSO")
-
-    monkeypatch.setattr(vdso, "_mapping", gone)
+    monkeypatch.setattr(vdso, "_mapping", no_vdso)
     monkeypatch.setattr("duress.harness.cluster.patched_clocks.STOP_TIMEOUT_S", 0.1)
     with (
         watched() as watch,
