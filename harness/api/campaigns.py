@@ -80,8 +80,8 @@ def gate(
     ``baseline``         the JSON file of failures that are known.
     ``update_baseline``  add what is new to it, for this reason (``why``) and up to this day
                          (``expires``), and remove what is fixed. The file may be missing then.
-    ``artifacts``        a folder for what CI keeps, written also where Ctrl-C or an
-                         ``InfrastructureError`` ends it, which is raised then.
+    ``artifacts``        a folder for what CI keeps, written also where SIGTERM ends it, or Ctrl-C
+                         or an ``InfrastructureError``, which are raised then.
     ``Report.result`` is ``pass``, ``violation``, ``infrastructure`` or ``unknown``.
     """
     whole = session.adjusted(gates.boxed(_plan(plan), minutes), None, parallel)
@@ -94,10 +94,14 @@ def gate(
     ledger, _ = session.opened(whole, Path(folder), new=True)
     try:
         care = Care(whole, lambda _: None, is_known, gates.SHRUNK_MAX)
+
+        def stopped(why: str = "interrupted") -> None:
+            conclude(ledger, known, today, wanted, why)
+
         try:
-            _run(ledger, whole, scheduler, care, progress, is_known)
-        except (KeyboardInterrupt, InfrastructureError) as stopped:
-            conclude(ledger, known, today, wanted, str(stopped) or "interrupted")
+            _run(ledger, whole, scheduler, care, progress, is_known, stopped)
+        except (KeyboardInterrupt, InfrastructureError) as why:
+            stopped(str(why) or "interrupted")
             raise
         return conclude(ledger, known, today, wanted).report
     finally:
@@ -121,10 +125,11 @@ def _run(
     care: Any,
     progress: Progress | None,
     known: Callable[[Failure], bool] = lambda failure: False,
+    last: Callable[[], object] = lambda: None,
 ) -> None:
     def told(planned: Planned, result: Result) -> None:
         if progress is not None:
             progress(planned, result)
 
     with only_one(ledger.path.parent):
-        run_story(lambda: session.run(ledger, plan, scheduler, care, told, known=known))
+        run_story(lambda: session.run(ledger, plan, scheduler, care, told, known=known), last)

@@ -82,11 +82,12 @@ class _Asked:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def follow(self, folder: Path | None = None) -> None:
+    def follow(self, folder: Path | None = None, last: Callable[[], object] = lambda: None) -> None:
         """Do what was asked for, now that all is healed and kept."""
         if self.by == signal.SIGINT:
             raise KeyboardInterrupt if folder is None else Interrupted(folder)
         if self.by is not None:
+            last()
             os.kill(os.getpid(), self.by)
 
 
@@ -195,8 +196,13 @@ def run_to_its_end(spec: TrialSpec, made: Callable[[], RunFolder], asked: _Asked
         return beside_loop(work, asked)
 
 
-def run_story(story: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run something on an event loop of its own; Ctrl-C cancels it, and is then raised."""
+def run_story(
+    story: Callable[[], Coroutine[Any, Any, T]], last: Callable[[], object] = lambda: None
+) -> T:
+    """Run something on an event loop of its own; Ctrl-C cancels it, and is then raised.
+
+    Another signal that ends the program does so once the story is over and ``last`` was called.
+    """
     asked = _Asked()
 
     async def told() -> T:
@@ -207,7 +213,7 @@ def run_story(story: Callable[[], Coroutine[Any, Any, T]]) -> T:
         with asked.by_signals():
             return beside_loop(lambda: _on_loop(told, None), asked)
     except asyncio.CancelledError:
-        asked.follow()
+        asked.follow(last=last)
         raise
 
 

@@ -170,8 +170,8 @@ class GroupMemory:
         hog = Burden("hog", [self._group], 2 * limit, self._spared)
         try:
             deadline = asyncio.get_running_loop().time() + OOM_TIMEOUT_S
-            while victims.lives(victim) or self._oom_kills() == kills:
-                if not victims.lives(victim):  # of something else: then the next one
+            while pids.still(victim) or self._oom_kills() == kills:
+                if not pids.still(victim):  # of something else: then the next one
                     found = self._find()
                     if not found:  # if the kernel killed, it was between two looks
                         return _named(programs) if self._oom_kills() > kills else []

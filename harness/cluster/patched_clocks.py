@@ -130,7 +130,7 @@ class PatchedClocks:
         try:
             await self._change(seen)
         except ProcessLookupError as error:
-            return str(error) if _now(seen) else None
+            return str(error) if pids.still(seen) else None
         return None
 
     async def _change(self, seen: pids.Seen) -> None:
@@ -173,14 +173,8 @@ class PatchedClocks:
             await asyncio.sleep(pids.POLL_S / 4)
 
 
-def _now(seen: pids.Seen) -> pids.Seen | None:
-    """The same process as it is now, or ``None`` if it has ended."""
-    now = pids.look(seen.pid)
-    return None if now is None or now.dead or now.started != seen.started else now
-
-
 def _still(seen: pids.Seen) -> pids.Seen:
-    if (now := _now(seen)) is None:
+    if (now := pids.still(seen)) is None:
         raise ProcessLookupError(f"process {seen.pid} is gone")
     return now
 

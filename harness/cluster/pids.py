@@ -64,6 +64,12 @@ def look(pid: int) -> Seen | None:
     )
 
 
+def still(seen: Seen) -> Seen | None:
+    """The very same process as it is now, or ``None`` if it has ended."""
+    now = look(seen.pid)
+    return None if now is None or now.dead or now.started != seen.started else now
+
+
 def boot_id() -> str:
     """The id of this boot of the machine: pids and start times mean nothing across boots."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123

@@ -135,8 +135,7 @@ class ProcessLimits:
 
     @staticmethod
     def _refused(seen: pids.Seen, error: OSError) -> None:
-        now = pids.look(seen.pid)
-        if now is None or now.dead or now.started != seen.started:
+        if not pids.still(seen):
             return
         raise InfrastructureError(
             f"process {seen.pid} ({seen.command}): its limits cannot be changed: {error.strerror}"

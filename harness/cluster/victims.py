@@ -52,9 +52,3 @@ class Marked:
 def largest(among: Sequence[pids.Seen]) -> pids.Seen | None:
     """Who has most of it; ``None`` if there is nobody."""
     return max(among, key=lambda seen: resident_bytes(seen.pid), default=None)
-
-
-def lives(seen: pids.Seen) -> bool:
-    """Whether this very process does."""
-    now = pids.look(seen.pid)
-    return now is not None and not now.dead and now.started == seen.started

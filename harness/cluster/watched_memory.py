@@ -40,7 +40,7 @@ class WatchedMemory:
         self._limit = self._used() + max(1.0, spare_mib) * MIB
         victim = self._kill_largest()
         deadline = asyncio.get_running_loop().time() + KILL_TIMEOUT_S
-        while victim is not None and victims.lives(victim):
+        while victim is not None and pids.still(victim):
             if asyncio.get_running_loop().time() > deadline:
                 raise InfrastructureError(
                     f"{self._node}: memory: {victim.command} {victim.pid} did not die by SIGKILL"

@@ -96,12 +96,16 @@ def test_a_program_that_is_ended_heals_first(tmp_path):
     assert json.loads((run / "trial.json").read_bytes())["outcome"] == "interrupted"
 
 
-def test_an_interrupted_gate_keeps_its_report(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "term"])
+def test_an_interrupted_gate_keeps_its_report(number, tmp_path):
     with started(GATE, tmp_path) as process:
         assert process.stdout.readline() == "one is over\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         said, _ = process.communicate(timeout=120)
-    assert said.splitlines()[-1] == "interrupted"
+    if number == signal.SIGINT:
+        assert said.splitlines()[-1] == "interrupted"
+    else:
+        assert process.returncode == -signal.SIGTERM
     told = json.loads((tmp_path / "kept" / "gate.json").read_bytes())
     assert (told["result"], told["stopped"]) == ("infrastructure", "interrupted")
     assert told["done"] >= 1
