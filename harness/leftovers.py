@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import registry
-from .errors import InfrastructureError
+from .errors import InfrastructureError, UserError
 
 
 def remove(
@@ -17,9 +17,15 @@ def remove(
     """Heal and remove it; a line for each thing removed, and one for each kind that failed.
 
     ``running_too``: also what belongs to trials that run, and on the hosts of ``options``. ``on``:
-    of these kinds of cluster only; ``UserError`` for one that there is not, and nothing is done.
+    of these kinds of cluster only; ``UserError`` for one that there is not, and for options that
+    none of them has a use for; nothing is done then.
     """
     kinds = [registry.load("clusters", name) for name in on or registry.names("clusters")]
+    if options and not (running_too and any(hasattr(kind, "sweep") for kind in kinds)):
+        raise UserError(
+            f"{next(iter(options))}: is of use only to end what runs on hosts: --all, and ssh among "
+            "the kinds of cluster"
+        )
     removed: list[str] = []
     failures: list[str] = []
     for kind in kinds:

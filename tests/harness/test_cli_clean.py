@@ -57,3 +57,15 @@ def test_a_kind_that_there_is_not_is_refused_before_anything_is_done(named, stra
     with pytest.raises(UserError, match=f"no cluster named {strange}"):
         cli.main(["clean", "--all", "--on", named], standalone_mode=False)
     assert cleaned == []
+
+
+@pytest.mark.parametrize("words", [[], ["--all", "--on", "stdio"]])
+def test_options_that_nothing_has_a_use_for_are_refused(words, monkeypatch, capsys):
+    done = []
+    kinds = {
+        "stdio": SimpleNamespace(clean=done.append),
+        "ssh": SimpleNamespace(sweep=done.append),
+    }
+    assert cleaned(monkeypatch, kinds, *words, "--set", "hosts=h1") == 2
+    assert capsys.readouterr().err.startswith("duress: hosts: is of use only to end what runs on ")
+    assert done == []
