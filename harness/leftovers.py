@@ -23,8 +23,8 @@ def remove(
     kinds = [registry.load("clusters", name) for name in on or registry.names("clusters")]
     if options and not (running_too and any(hasattr(kind, "sweep") for kind in kinds)):
         raise UserError(
-            f"{next(iter(options))}: is of use only to end what runs on hosts: --all, and ssh among "
-            "the kinds of cluster"
+            f"{next(iter(options))}: is of use only to end what runs on hosts: with --all, and "
+            "with ssh among the kinds of cluster"
         )
     removed: list[str] = []
     failures: list[str] = []
