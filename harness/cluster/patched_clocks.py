@@ -22,12 +22,15 @@ COARSE_S = 0.02
 
 STOP_TIMEOUT_S = 5.0
 
+TELL_S = 1.0
+"""Processes that begin while others are told are told as well, for so long."""
+
 AGAIN_S = 0.2
 """So often it is looked for processes that are new or have executed something else."""
 
 SOON_S = 0.005
-SETTLING_S = 2.0
-"""More often for so long after a program was started: it may be a wrapper of what will serve."""
+"""After a program was started it is looked first so soon, then ever less often: it may be a wrapper
+of what will serve."""
 
 
 class PatchedClocks:
@@ -47,7 +50,6 @@ class PatchedClocks:
         self._telling = asyncio.Lock()
         self._watching = Background()
         self._starting = 0
-        self._settled_s = 0.0
 
     async def disturb(self, disturbance: Wrongness) -> None:
         """Let them be wrong, and return once they are."""
@@ -77,25 +79,24 @@ class PatchedClocks:
             yield
         finally:
             self._starting -= 1
-        self._settled_s = asyncio.get_running_loop().time() + SETTLING_S
         await self.end()
         await self._tell()
-        self._watch()
+        self._watch(SOON_S)
 
     async def end(self) -> None:
         """Look for newcomers no more; raises what had gone wrong with one. Idempotent."""
         if (failed := await self._watching.end()) is not None:
             raise failed
 
-    def _watch(self) -> None:
+    def _watch(self, first_s: float = AGAIN_S) -> None:
         now_right = self._wall._replace(began_ns=0), self._monotonic._replace(began_ns=0)
         if now_right != (vdso.Wrong(), vdso.Wrong()) and not self._watching.is_begun:
-            self._watching.begin(self._go_on_telling())
+            self._watching.begin(self._go_on_telling(first_s))
 
-    async def _go_on_telling(self) -> None:
+    async def _go_on_telling(self, pause_s: float) -> None:
         while True:
-            soon = asyncio.get_running_loop().time() < self._settled_s
-            await asyncio.sleep(SOON_S if soon else AGAIN_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, AGAIN_S)
             if not self._starting:  # what a newcomer is at first is not what it will be
                 await self._tell()
 
@@ -106,7 +107,7 @@ class PatchedClocks:
         """
         if self._wall == vdso.Wrong():
             return
-        deadline_s = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
+        deadline_s = asyncio.get_running_loop().time() + TELL_S
         told: set[tuple[int, int]] = set()
         async with self._telling:
             while fresh := [s for s in self._find() if (s.pid, s.started) not in told]:
