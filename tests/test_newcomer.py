@@ -59,17 +59,21 @@ def test_a_name_must_be_one(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+# Every kind of fault surely comes: of all partitions, some need more nodes or another primary.
+POSSIBLE = ("--set", "partition-shapes=halves,one,one-way")
+OFTEN = ("--time", 6, "--interval", 0.8, "--seed", 3, *POSSIBLE)
+
+
 @pytest.mark.local
 def test_a_new_suite_runs_at_once(suite, tmp_path):
-    often = ("--time", 6, "--interval", 0.8, "--seed", 3)  # each kind of fault surely comes
-    code, told, error = trial("suite.py:MyStore", *often, folder=suite, store=tmp_path / "r")
+    code, told, error = trial("suite.py:MyStore", *OFTEN, folder=suite, store=tmp_path / "r")
     assert (code, told["outcome"]) == (0, "valid"), error
 
 
 @pytest.mark.soak
 @pytest.mark.local
 def test_so_does_its_workload(suite, tmp_path):
-    flags = ("--workload", "workload.py:Registers", "--time", 6, "--interval", 0.8, "--seed", 3)
+    flags = ("--workload", "workload.py:Registers", *OFTEN)
     code, told, error = trial("suite.py:MyStore", *flags, folder=suite, store=tmp_path / "r")
     assert (code, told["outcome"]) == (0, "valid"), error
     assert "client raised" not in error
@@ -77,7 +81,7 @@ def test_so_does_its_workload(suite, tmp_path):
 
 @pytest.mark.local
 def test_the_store_of_the_tutorial_is_right_in_the_end(tmp_path):
-    flags = ("suite.py:PocketStore", "--time", 8, "--interval", 1.5, "--seed", 1)
+    flags = ("suite.py:PocketStore", "--time", 8, "--interval", 1.5, "--seed", 1, *POSSIBLE)
     code, told, error = trial(*flags, folder=EXAMPLE, store=tmp_path)
     assert (code, told["outcome"]) == (0, "valid"), error
 
