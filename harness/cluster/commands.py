@@ -1,7 +1,7 @@
 """Commands of the harness that run on a node beside the programs: no fault is meant for them.
 
-They are found by their pids, and, since another pid is known only after it has begun, by a mark
-in their environment.
+They are found by their pids and, since the harness learns the pid of one only after it has begun,
+by a mark in their environment.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Commands:
     def spare(self, found: Sequence[pids.Seen], init_pid: int = 0) -> list[pids.Seen]:
         """Those of ``found`` that are none of them, nor their children.
 
-        What ``init_pid`` forked, and what executes something just now, cannot be told apart while
-        a command is being started: it is left alone for that moment.
+        While a command is being started, what ``init_pid`` has just forked and what executes
+        something at this moment may be it, and is left alone.
         """
         if not self._running:
             return list(found)
