@@ -296,9 +296,5 @@ def _executed(pid: int, name: str) -> bool:
     """
     if not pids.environment_has(pid, MARK, name):
         return False
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
-            words = file.read().split(b"\0")
-    except OSError:
-        return False
-    return words != [b""] and words[3:4] != [_STARTER.encode()]
+    words = pids.words(pid, "cmdline")
+    return bool(words) and words[3:4] != [_STARTER.encode()]

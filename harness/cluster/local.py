@@ -178,7 +178,9 @@ class LocalCluster:
         Tries all of it, whatever fails, and then raises ``InfrastructureError``.
         """
         failures: list[str] = []
-        for step in (self._end_faults, self._end_nodes, self._disconnect):
+        up = [node for node in self._nodes.values() if node.init_pid]
+        faults = [end for node in up for end in (node.clocks.end, node.resources.end)]
+        for step in (*faults, self._end_nodes, self._disconnect):
             try:
                 await step()
             except (InfrastructureError, OSError) as error:
@@ -187,14 +189,6 @@ class LocalCluster:
             raise InfrastructureError(
                 f"trial {self.trial_id}: not everything was taken down: {'; '.join(failures)}"
             )
-
-    async def _end_faults(self) -> None:
-        for node in self._nodes.values():
-            if node.init_pid:
-                try:
-                    await node.clocks.end()
-                finally:
-                    await node.resources.end()
 
     async def _end_nodes(self) -> None:
         inits = [node.init_pid for node in self._nodes.values() if node.init_pid]

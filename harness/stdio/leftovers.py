@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 from ..cluster import pids
 
@@ -35,11 +34,7 @@ def clean(all_: bool = False) -> list[str]:
 
 
 def _mark(pid: int) -> str:
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return ""
-    for each in environment.split(b"\0"):
+    for each in pids.words(pid, "environ"):
         name, _, value = each.partition(b"=")
         if name == HARNESS_MARK.encode():
             return value.decode("utf-8", "replace")

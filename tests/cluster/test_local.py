@@ -313,6 +313,35 @@ def test_nothing_is_left_after_down(inside: Any, tmp_path: Path) -> None:
     assert inside(_down_again, str(tmp_path)) == [[[], ["lo"]], [[], ["lo"]]]
 
 
+async def _down_in_spite_of(folder: str) -> Any:
+    cluster = LocalCluster("spite", ["n1", "n2"], Path(folder), {})
+    await cluster.up()
+    ended = []
+
+    async def fails() -> None:
+        raise InfrastructureError("it did not stop for its clocks")
+
+    async def ends() -> None:
+        ended.append("n2")
+
+    cluster.nodes["n1"].clocks.end = fails  # type: ignore[method-assign]
+    cluster.nodes["n2"].resources.end = ends  # type: ignore[method-assign]
+    try:
+        await cluster.down()
+    except InfrastructureError as error:
+        return str(error), ended
+    return "", ended
+
+
+@pytest.mark.local
+def test_what_fails_on_one_node_does_not_keep_the_others_from_their_end(
+    inside: Any, tmp_path: Path
+) -> None:
+    said, ended = inside(_down_in_spite_of, str(tmp_path))
+    assert said.endswith("not everything was taken down: it did not stop for its clocks")
+    assert ended == ["n2"]
+
+
 async def _down_half_way(folder: str) -> list[Any]:
     """Cancel ``up`` at ever later moments: ``down`` must undo whatever was done by then."""
     answers: list[Any] = []

@@ -271,6 +271,29 @@ def test_a_pause_and_the_clocks_of_newcomers_do_not_meet():
         asyncio.run(story(find))
 
 
+def test_while_a_node_is_paused_or_resumed_nobody_else_stops_its_processes(monkeypatch):
+    programs_lock = []
+
+    async def story():
+        programs = Programs("n1", list)
+
+        async def look(*_):
+            programs_lock.append(programs.duty.lock.locked())
+
+        monkeypatch.setattr(pids, "pause", look)
+        monkeypatch.setattr(pids, "resume", look)
+        await programs.pause()
+        await programs.resume()
+        async with programs.duty.lock:  # one of them may be stopped for a moment
+            running = asyncio.ensure_future(programs.running())
+            await asyncio.sleep(0.01)
+            assert not running.done()
+        assert await running == {}
+
+    asyncio.run(story())
+    assert programs_lock == [True, True]
+
+
 @needs_vdso
 def test_a_zombie_is_not_waited_for():
     process = subprocess.Popen(["sleep", "60"])
